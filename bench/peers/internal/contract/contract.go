@@ -1,0 +1,56 @@
+// Package contract is what every peer written in Go shares: the flag that says
+// where to listen and the line that says the peer is ready. It never touches a
+// connection, so that what is measured is the peer alone.
+//
+// The contract of a peer, in any language:
+//
+//   - It takes `-addr host:port`, listens there and prints `ready <addr>` on a
+//     line of its own on standard output.
+//   - A message on a path other than the two below is echoed to its sender,
+//     with the opcode it came with.
+//   - A connection on /sub is a subscriber; it never sends. A message from a
+//     connection on /pub goes to every subscriber, with its opcode, and is not
+//     echoed.
+//   - There is no compression, no ping, no idle timeout and no origin check;
+//     messages of at least 1 MiB pass.
+//   - SIGTERM ends it.
+package contract
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"net"
+)
+
+// Paths of the fan-out part of the contract.
+const (
+	SubPath = "/sub"
+	PubPath = "/pub"
+)
+
+// MessageMax is the message limit peers are configured with, in bytes.
+const MessageMax = 16 << 20
+
+var addr = flag.String("addr", "127.0.0.1:0", "host:port to listen on")
+
+// Addr is the address asked for on the command line.
+func Addr() string {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	return *addr
+}
+
+// Listen opens the listener asked for and announces it.
+func Listen() net.Listener {
+	ln, err := net.Listen("tcp", Addr())
+	if err != nil {
+		log.Fatal(err)
+	}
+	Ready(ln.Addr().String())
+	return ln
+}
+
+// Ready tells the harness that connections to a are accepted from now on.
+func Ready(a string) { fmt.Println("ready", a) }

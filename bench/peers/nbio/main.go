@@ -1,0 +1,90 @@
+// The lesismal/nbio peer: event loops, every connection non-blocking. With
+// -inline messages are handled on the poller goroutine; the default hands
+// them to nbio's pool, as its documentation recommends for handlers that block.
+package main
+
+import (
+	"flag"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/lesismal/nbio/logging"
+	"github.com/lesismal/nbio/nbhttp"
+	"github.com/lesismal/nbio/nbhttp/websocket"
+
+	"github.com/roost-ws/roost/bench/peers/internal/contract"
+)
+
+var (
+	mu          sync.Mutex
+	subscribers = map[*websocket.Conn]struct{}{}
+)
+
+func main() {
+	inline := flag.Bool("inline", false, "handle messages on the poller goroutine")
+	pollers := flag.Int("pollers", 0, "poller goroutines; 0 is nbio's default")
+	flag.Parse()
+	logging.SetLevel(logging.LevelError)
+
+	echo := upgrader(func(c *websocket.Conn, op websocket.MessageType, payload []byte) {
+		_ = c.WriteMessage(op, payload)
+	})
+	pub := upgrader(func(_ *websocket.Conn, op websocket.MessageType, payload []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		for c := range subscribers {
+			_ = c.WriteMessage(op, payload)
+		}
+	})
+	sub := upgrader(func(*websocket.Conn, websocket.MessageType, []byte) {})
+	sub.OnOpen(func(c *websocket.Conn) {
+		mu.Lock()
+		subscribers[c] = struct{}{}
+		mu.Unlock()
+	})
+	sub.OnClose(func(c *websocket.Conn, _ error) {
+		mu.Lock()
+		delete(subscribers, c)
+		mu.Unlock()
+	})
+
+	mux := http.NewServeMux()
+	for path, u := range map[string]*websocket.Upgrader{"/": echo, contract.PubPath: pub, contract.SubPath: sub} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { _, _ = u.Upgrade(w, r, nil) })
+	}
+	config := nbhttp.Config{
+		Network:                 "tcp",
+		Addrs:                   []string{contract.Addr()},
+		Handler:                 mux,
+		IOMod:                   nbhttp.IOModNonBlocking,
+		NPoller:                 *pollers,
+		MaxLoad:                 1 << 20,
+		ReleaseWebsocketPayload: true,
+	}
+	if *inline {
+		config.ServerExecutor = func(f func()) { f() }
+	}
+	engine := nbhttp.NewEngine(config)
+	if err := engine.Start(); err != nil {
+		log.Fatal(err)
+	}
+	contract.Ready(engine.Addrs[0])
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	<-stop
+}
+
+func upgrader(onMessage func(*websocket.Conn, websocket.MessageType, []byte)) *websocket.Upgrader {
+	u := websocket.NewUpgrader()
+	u.KeepaliveTime = 0
+	u.MessageLengthLimit = contract.MessageMax
+	u.HandshakeTimeout = time.Minute
+	u.CheckOrigin = func(*http.Request) bool { return true }
+	u.OnMessage(onMessage)
+	return u
+}

@@ -1,0 +1,34 @@
+// The ws peer: the server most tutorials for Node show, one process, no
+// compression.
+import { createServer } from 'node:http'
+import { WebSocketServer } from 'ws'
+
+const [host, port] = argument('-addr').split(/:(?=\d+$)/)
+const server = createServer()
+const wss = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: 16 << 20 })
+const subscribers = new Set()
+
+wss.on('connection', (socket, request) => {
+  socket.on('error', () => {})
+  switch (request.url) {
+    case '/sub':
+      subscribers.add(socket)
+      socket.on('close', () => subscribers.delete(socket))
+      break
+    case '/pub':
+      socket.on('message', (data, binary) => {
+        for (const s of subscribers) s.send(data, { binary })
+      })
+      break
+    default:
+      socket.on('message', (data, binary) => socket.send(data, { binary }))
+  }
+})
+
+server.listen({ host, port: Number(port), backlog: 65535 }, () => console.log('ready', `${host}:${server.address().port}`))
+process.on('SIGTERM', () => process.exit(0))
+
+function argument (name) {
+  const at = process.argv.indexOf(name)
+  return at < 0 ? '127.0.0.1:0' : process.argv[at + 1]
+}
