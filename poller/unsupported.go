@@ -1,0 +1,7 @@
+//go:build !linux
+
+package poller
+
+func openBackend() (backend, error) {
+	return nil, ErrUnsupported
+}
