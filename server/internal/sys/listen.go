@@ -1,0 +1,141 @@
+//go:build linux || darwin || dragonfly || freebsd || netbsd || openbsd
+
+package sys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listen opens a listening socket: tcp, tcp4, tcp6 or unix. It means what
+// net.Listen means (both address families for an empty host, the backlog of
+// the system, SO_REUSEADDR), except that the socket is plain TCP and never
+// Multipath TCP, and that the socket file of a dead process is replaced.
+// A unix socket's file stays when fd is closed.
+func Listen(network, addr string) (fd int, bound net.Addr, err error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+	case "unix":
+		if err := removeStale(addr); err != nil {
+			return -1, nil, fmt.Errorf("sys: listen %s: %w", addr, err)
+		}
+	default:
+		return -1, nil, fmt.Errorf("sys: listen %s: %w", addr, net.UnknownNetworkError(network))
+	}
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	ln, err := lc.Listen(context.Background(), network, addr)
+	if err != nil {
+		return -1, nil, fmt.Errorf("sys: %w", err) // net's error says "listen" and the address
+	}
+	defer ln.Close()
+	if unixln, ok := ln.(*net.UnixListener); ok {
+		unixln.SetUnlinkOnClose(false)
+	}
+	fd, err = DupListener(ln)
+	if err != nil {
+		return -1, nil, err
+	}
+	return fd, ln.Addr(), nil
+}
+
+// removeStale removes the socket file at path if nobody listens there any
+// more. Only a refused connection proves that; a file that is no socket is
+// left for bind to complain about.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return nil
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return errors.New("another process is listening on this socket")
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove stale socket: %w", err)
+	}
+	return nil
+}
+
+// DupListener duplicates the descriptor of a TCP or unix listener. The
+// duplicate is the caller's to close; ln is untouched and may be closed.
+func DupListener(ln net.Listener) (fd int, err error) {
+	switch ln := ln.(type) {
+	case *net.TCPListener:
+		fd, err = DupConn(ln)
+	case *net.UnixListener:
+		fd, err = DupConn(ln)
+	default:
+		return -1, fmt.Errorf("sys: take over listener: %T is neither a TCP nor a unix listener", ln)
+	}
+	return fd, err
+}
+
+// DupConn duplicates the descriptor behind c, close-on-exec and without a
+// change to the O_NONBLOCK that both share. The duplicate is the caller's to
+// close; c is untouched and may be closed.
+func DupConn(c syscall.Conn) (fd int, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("sys: duplicate descriptor: %w", err)
+	}
+	fd = -1
+	var dupErr error
+	err = raw.Control(func(original uintptr) {
+		fd, dupErr = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil {
+		err = os.NewSyscallError("fcntl", dupErr)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("sys: duplicate descriptor: %w", err)
+	}
+	return fd, nil
+}
+
+// FileConn hands fd to package net, whatever comes of it: fd is no longer the
+// caller's. It must have left its poller before.
+func FileConn(fd int) (net.Conn, error) {
+	// NewFile keeps a non-blocking descriptor non-blocking; FileConn works on
+	// a duplicate, so the file is closed here.
+	f := os.NewFile(uintptr(fd), "")
+	if f == nil {
+		return nil, fmt.Errorf("sys: hand over descriptor %d: %w", fd, unix.EBADF)
+	}
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("sys: hand over descriptor %d: %w", fd, err)
+	}
+	return c, nil
+}
+
+// RaiseDescriptorLimit raises the number of descriptors the process may open
+// to its hard limit and returns the figure in force.
+func RaiseDescriptorLimit() (soft uint64, err error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("sys: descriptor limit: %w", os.NewSyscallError("getrlimit", err))
+	}
+	// Go's runtime has done this at start on most systems; setting the limit
+	// again would make children inherit it, so only a real gain is worth it.
+	if limit.Cur >= limit.Max {
+		return uint64(limit.Cur), nil
+	}
+	raised := unix.Rlimit{Cur: limit.Max, Max: limit.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
+		return uint64(limit.Cur), fmt.Errorf("sys: raise descriptor limit: %w", os.NewSyscallError("setrlimit", err))
+	}
+	return uint64(raised.Cur), nil
+}
