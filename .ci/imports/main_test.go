@@ -17,7 +17,7 @@ func TestRefused(t *testing.T) {
 		{"server/internal/engine", module + "/server", false, "not the way imports point"},
 		{"server/internal/wire", module + "/server/internal/sys", false, "not the way imports point"},
 		{"server", module + "/server/push", false, "not the way imports point"},
-		{"server/push", "golang.org/x/sys/unix", false, "only poller, server/internal/sys may"},
+		{"server/push", "golang.org/x/sys/unix", false, "only poller, server/internal/sys"},
 		{"server/push", "github.com/gobwas/ws", false, "only server, server/internal/wire"},
 		{"server", "github.com/panjf2000/ants/v2", false, "only server/internal/engine may"},
 		{"server", "github.com/alecthomas/kong", false, "only cmd/roost, cmd/roost-bench may"},
