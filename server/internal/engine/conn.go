@@ -1,0 +1,295 @@
+package engine
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+
+	"github.com/roost-ws/roost/server/internal/sys"
+)
+
+// Session is the floor above a connection: it is given bytes and says when it
+// is over. Every method is called by the connection's owner, one at a time.
+// Only Data, Drained and Farewell may run application code, and only after
+// NeedCalls; the others are called on any goroutine and must not block.
+type Session interface {
+	// Pipe returns the connection embedded in the session, always the same.
+	Pipe() *Conn
+	// Start: the connection has its slot and is registered. The session sets its first deadline.
+	Start()
+	// Data gives received bytes, which the session may change and must not
+	// keep. It returns how many it used and how many times it called
+	// application code. Bytes left over come again at the start of the next
+	// Data; a session leaves some when NeedCalls changed under it, or to wait
+	// until its outbound queue is empty (Pause). in may be empty.
+	Data(in []byte) (used, calls int)
+	// Refused takes the place of Start and all others when the connection could not be taken in.
+	Refused()
+	// Ended: the stream is over, by its end (nil) or by a fault. The session must Finish, now or after a deadline.
+	Ended(fault error)
+	// Tick: the deadline set by SetDue has passed.
+	Tick(now Tick)
+	// Asked: some goroutine called Ask, or a limit of the outbound queue was met (Overflow).
+	Asked()
+	// Drained: the outbound queue is empty, after the kernel had refused some of it.
+	Drained()
+	// Farewell is the last call; the descriptor is closed after it.
+	Farewell()
+}
+
+// ErrClosed is returned for what came after the end of a connection.
+var ErrClosed = errors.New("connection is closed")
+
+// ErrStopped is what Ended gets when the engine stops.
+var ErrStopped = errors.New("server stopped")
+
+// ErrBroken is what Ended gets when a write found the peer gone.
+var ErrBroken = errors.New("connection broken by its peer")
+
+// ErrOverflow is returned when the outbound queue is at its limit. The bytes were not queued.
+var ErrOverflow = errors.New("outbound queue is full")
+
+// Flags of a connection, the owner's.
+const (
+	flagCalls    uint8 = 1 << iota // its turns may run application code
+	flagOwing                      // the session wants Data although no bytes came
+	flagPaused                     // the session waits for an empty outbound queue
+	flagRefused                    // the kernel refused bytes; Drained is owed when they are gone
+	flagBroken                     // a write failed: the peer is gone
+	flagEnded                      // the session knows that the stream has ended
+	flagFinished                   // the session is over
+	flagDetached                   // the descriptor was taken away
+)
+
+// Conn is one connection. It is embedded in a session; the fields are the
+// owner's unless they say otherwise.
+type Conn struct {
+	word    word
+	fd      int32 // -1 when closed; changes under mu
+	slot    uint32
+	gen     uint32
+	loop    *Loop
+	session Session
+	out     *outbound // the pointer and what it points to are guarded by mu; nil when nothing waits
+	in      *stash    // bytes that the session did not use; nil as a rule
+	mu      sync.Mutex
+	heard   Tick // when bytes were last received
+	flags   uint8
+	closed  bool // guarded by mu: nothing can be queued any more
+	over    bool // guarded by mu: the outbound queue met its limit
+}
+
+// stash is what a session left of its input.
+type stash struct{ b []byte }
+
+// Loop returns the index of the loop the connection belongs to. Any goroutine may ask.
+func (c *Conn) Loop() int { return c.loop.index }
+
+// Token identifies the connection among all that its loop ever has. Any goroutine may ask.
+func (c *Conn) Token() uint64 { return uint64(c.gen)<<32 | uint64(c.slot) }
+
+// Peer returns the remote address, or an invalid one when there is none (unix
+// sockets) or the connection is closed. Any goroutine may ask.
+func (c *Conn) Peer() netip.AddrPort {
+	c.mu.Lock() // keeps the descriptor from being closed and used again
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return netip.AddrPort{}
+	}
+	peer, err := c.loop.e.kernel.Peer(int(c.fd))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return peer
+}
+
+// Enqueue copies one unit (head and payload) into the outbound queue and sees
+// to its sending. Any goroutine may call it. A unit that meets the limit is
+// treated by the engine's policy; control units are exempt from it.
+func (c *Conn) Enqueue(head, payload []byte, control bool) error {
+	c.mu.Lock()
+	o, err := c.admit(len(head)+len(payload), control)
+	if err != nil {
+		c.mu.Unlock()
+		return c.refused(err)
+	}
+	o.add(head, payload, c.loop.Now())
+	corked := o.corked
+	c.mu.Unlock()
+	if !corked {
+		c.flushFrom()
+	}
+	return nil
+}
+
+// EnqueueShared is Enqueue for an immutable unit that many connections send: it is not copied.
+func (c *Conn) EnqueueShared(unit []byte) error {
+	c.mu.Lock()
+	o, err := c.admit(len(unit), false)
+	if err != nil {
+		c.mu.Unlock()
+		return c.refused(err)
+	}
+	o.share(unit, c.loop.Now())
+	corked := o.corked
+	c.mu.Unlock()
+	if !corked {
+		c.flushFrom()
+	}
+	return nil
+}
+
+// admit decides, under mu, whether a unit of n bytes may be queued.
+func (c *Conn) admit(n int, control bool) (*outbound, error) {
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if c.out == nil {
+		c.out = outbounds.Get().(*outbound)
+	}
+	e := c.loop.e
+	// A unit that finds the queue empty is always taken, so that a limit below
+	// the size of a message slows a connection down instead of breaking it.
+	over := c.out.bytes + n + segCost - e.Outbound
+	if control || over <= 0 || c.out.empty() {
+		return c.out, nil
+	}
+	switch e.Overflow {
+	case DropNewest:
+		e.Counts.DroppedNewest.Add(1)
+		return nil, ErrOverflow
+	case DropOldest:
+		units := c.out.discard(over, e.UnitLen)
+		e.Counts.DroppedOldest.Add(uint64(units))
+		return c.out, nil
+	}
+	c.over = true
+	return nil, ErrOverflow
+}
+
+// refused lets the session know that the limit was met, where the policy asks for it.
+func (c *Conn) refused(err error) error {
+	if err == ErrOverflow && c.loop.e.Overflow == CloseSlow {
+		c.Ask()
+	}
+	return err
+}
+
+// flushFrom sends what was queued, from the sender's goroutine if nobody owns
+// the connection; otherwise the owner will.
+func (c *Conn) flushFrom() {
+	if c.word.signal(sigFlush) {
+		c.serve(nil)
+	}
+}
+
+// Ask has the session's Asked called by whoever owns the connection, at the
+// latest when the present owner releases it. Any goroutine may call it.
+func (c *Conn) Ask() {
+	if c.word.signal(sigAsked) {
+		c.serve(nil)
+	}
+}
+
+// What follows is for the owner: the session, from within its methods.
+
+// Overflowed reports whether the outbound queue met its limit.
+func (c *Conn) Overflowed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
+// Waiting returns the number of bytes in the outbound queue.
+func (c *Conn) Waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out == nil {
+		return 0
+	}
+	return c.out.bytes
+}
+
+// Oldest returns when the oldest unsent unit was queued; 0 when there is none.
+func (c *Conn) Oldest() Tick {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out == nil || c.out.empty() {
+		return 0
+	}
+	return c.out.segs[c.out.head].at
+}
+
+// Purge drops all units that were not begun. A closing session makes room for its last words.
+func (c *Conn) Purge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out != nil && !c.out.empty() {
+		c.out.discard(c.out.bytes, c.loop.e.UnitLen)
+	}
+}
+
+// Heard returns when bytes were last received.
+func (c *Conn) Heard() Tick { return c.heard }
+
+// SetDue sets the connection's deadline; 0 removes it. There is only one: a
+// session with several keeps the soonest here and looks again in Tick.
+func (c *Conn) SetDue(at Tick) {
+	c.loop.table.setDue(c, at)
+	if at != 0 {
+		c.loop.hurry(at)
+	}
+}
+
+// DueBy makes the deadline at, unless there is a sooner one.
+func (c *Conn) DueBy(at Tick) {
+	if due := c.loop.table.dueOf(c); due == 0 || at < due {
+		c.SetDue(at)
+	}
+}
+
+// Now is the engine's coarse clock.
+func (c *Conn) Now() Tick { return c.loop.Now() }
+
+// NeedCalls says that from now on the session's turns run application code.
+func (c *Conn) NeedCalls() { c.flags |= flagCalls | flagOwing }
+
+// Pause leaves the rest of the input where it is until the outbound queue is
+// empty. It reports false, and does nothing, when it is empty already.
+func (c *Conn) Pause() bool {
+	c.flush()
+	if c.Waiting() == 0 {
+		return false
+	}
+	c.flags |= flagPaused
+	return true
+}
+
+// ShutdownWrite ends the outbound stream; what is queued must have been sent.
+func (c *Conn) ShutdownWrite() {
+	if err := c.loop.e.kernel.ShutdownWrite(int(c.fd)); err != nil {
+		c.loop.e.check(err)
+	}
+}
+
+// Finish ends the connection: after Farewell the descriptor is closed.
+func (c *Conn) Finish() { c.flags |= flagFinished }
+
+// Detach takes the descriptor away from the engine: it leaves the poller and
+// is the caller's from then on. Only Data may call it.
+func (c *Conn) Detach() (fd int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fd = int(c.fd)
+	c.loop.e.check(c.loop.poller.Remove(fd))
+	c.fd, c.closed = -1, true
+	c.flags |= flagDetached | flagFinished
+	return fd
+}
+
+// check panics on an error that only a bug of ours explains.
+func (e *Engine) check(err error) {
+	if err != nil && sys.FaultOf(err) == sys.Bug {
+		panic(err) // a descriptor we do not own: the first invariant is broken
+	}
+}

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+	"github.com/roost-ws/roost/poller"
+	"github.com/roost-ws/roost/server/internal/sys"
+)
+
+// Overflow says what happens to a unit that finds the outbound queue at its limit.
+type Overflow uint8
+
+const (
+	CloseSlow  Overflow = iota // the session is asked, and finds Overflowed
+	DropNewest                 // the unit is dropped
+	DropOldest                 // the oldest unsent units make room
+)
+
+// Config is what an engine needs to know. There are no defaults here: the
+// floor above sets all of it.
+type Config struct {
+	Kernel  sys.Kernel
+	New     func(tag any, peer netip.AddrPort) Session // nil refuses the connection
+	UnitLen func(b []byte) int                         // length of the outbound unit at the start of b
+
+	Loops   int
+	Workers int  // goroutines in application code at the same time, beside one for each loop
+	Inline  bool // application code never blocks: it runs on the loop
+	Conns   int  // per loop, at most
+
+	Outbound int           // bytes that may wait on one connection
+	Stall    time.Duration // age of the oldest waiting byte at which the session's Tick is called
+	Overflow Overflow
+
+	// Submit starts a task on a goroutine; nil uses a pool of its own. The simulator replaces it.
+	Submit func(task func()) error
+}
+
+// Counts are the engine's counters. They only grow.
+type Counts struct {
+	Accepted        atomic.Uint64
+	Refused         atomic.Uint64
+	Closed          atomic.Uint64
+	AcceptShortages atomic.Uint64 // accepting paused for want of descriptors or memory
+	StaleEvents     atomic.Uint64 // events for connections that are no more
+	Moves           atomic.Uint64 // loops moved away from a goroutine that stuck
+	SlowModes       atomic.Uint64 // times that loops began to leave slow handlers to workers
+	DroppedNewest   atomic.Uint64 // units dropped by policy
+	DroppedOldest   atomic.Uint64
+}
+
+// Engine is a set of loops and the goroutines that serve them.
+type Engine struct {
+	Config
+	Counts Counts
+
+	kernel    sys.Kernel
+	loops     []*Loop
+	queue     *runQueue
+	pool      *ants.Pool
+	stall     Tick
+	listeners atomic.Uint32
+	dealt     atomic.Uint32
+
+	hired    atomic.Int32 // goroutines that serve without leading a loop
+	slow     atomic.Bool  // application code is slow: loops leave turns to workers
+	watching atomic.Bool
+	stopping atomic.Bool
+
+	verdict   sync.Mutex // guards window
+	window    pace
+	loopsDone sync.WaitGroup
+}
+
+// New makes an engine and starts its loops.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{Config: cfg, kernel: cfg.Kernel}
+	e.stall = Ticks(cfg.Stall)
+	e.queue = &runQueue{e: e}
+	for i := range cfg.Loops {
+		p, err := e.kernel.NewPoller()
+		if err != nil {
+			for _, l := range e.loops {
+				l.poller.Close()
+			}
+			return nil, err
+		}
+		l := &Loop{e: e, index: i, poller: p, table: newTable(cfg.Conns), queue: e.queue}
+		if cfg.Inline {
+			l.queue = &runQueue{e: e, loop: l}
+		}
+		l.events = make([]poller.Event, eventBatch)
+		l.now.Store(uint32(e.Tick()))
+		e.loops = append(e.loops, l)
+	}
+	if e.Submit == nil {
+		// One goroutine for each worker; for each loop one that leads it and one
+		// that may stick in it; the watchdog.
+		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1, ants.WithNonblocking(true), ants.WithDisablePurge(false))
+		if err != nil {
+			return nil, err
+		}
+		e.pool, e.Submit = pool, pool.Submit
+	}
+	e.loopsDone.Add(len(e.loops))
+	for _, l := range e.loops {
+		e.submit(l.run)
+	}
+	return e, nil
+}
+
+// submit starts a task. The pool is large enough for all that we start, so a
+// refusal is a bug.
+func (e *Engine) submit(task func()) {
+	if err := e.Submit(task); err != nil {
+		panic("engine: " + err.Error())
+	}
+}
+
+// Stop ends every connection and then the loops. It returns when they have
+// ended, which is when the application's code has returned.
+func (e *Engine) Stop() {
+	if !e.stopping.CompareAndSwap(false, true) {
+		e.loopsDone.Wait()
+		return
+	}
+	for _, l := range e.loops {
+		l.poller.Wake()
+	}
+	e.loopsDone.Wait()
+	if e.pool != nil {
+		e.pool.Release()
+	}
+}
+
+// Adopt gives the engine a connected descriptor, with bytes that were already
+// read from it. The descriptor is the engine's from now on.
+func (e *Engine) Adopt(fd int, s Session, early []byte) {
+	e.Counts.Accepted.Add(1)
+	e.deal().adopt(fresh{fd: fd, session: s, early: early})
+}
+
+// Post has a task run by the leader of a loop. In inline mode that is the
+// goroutine that runs all callbacks of the loop's connections. It must not block.
+func (e *Engine) Post(loop int, task func()) { e.loops[loop].post(task) }
+
+// Bytes returns how many bytes were received and sent in all.
+func (e *Engine) Bytes() (received, sent uint64) {
+	for _, l := range e.loops {
+		received += l.received.Load()
+		sent += l.sent.Load()
+	}
+	return received, sent
+}
+
+// deal names the loop for the next connection.
+func (e *Engine) deal() *Loop {
+	return e.loops[int(e.dealt.Add(1)-1)%len(e.loops)]
+}
+
+// refuse closes a descriptor that gets no connection.
+func (e *Engine) refuse(f fresh) {
+	e.Counts.Refused.Add(1)
+	e.check(e.kernel.Close(f.fd))
+	if f.session != nil {
+		f.session.Refused()
+	}
+}
+
+// Tick is the present moment, and Ticks a length of time rounded up.
+func (e *Engine) Tick() Tick { return Tick(e.kernel.Now()/tickLength) + 1 }
+
+func Ticks(d time.Duration) Tick { return Tick((d + tickLength - 1) / tickLength) }
+
+// At is when a tick begins on the kernel's clock.
+func (e *Engine) At(t Tick) time.Duration { return time.Duration(t-1) * tickLength }

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+)
+
+const (
+	// segCost is what one segment of a queue costs beside its bytes. It counts
+	// against the outbound limit, so that many tiny frames cannot outgrow it.
+	segCost = 48
+	// mergeMax: shorter shared units are copied behind the last ones instead of
+	// standing in a segment of their own; a copy is cheaper than an iovec.
+	mergeMax = 1 << 10
+	// spareMax is the largest buffer that a pooled queue keeps for its next user.
+	spareMax = 16 << 10
+)
+
+// outbound is what waits for the kernel: whole units (frames) in order, of
+// which the oldest may be partly sent. All fields are guarded by Conn.mu
+// except iov, which belongs to the connection's owner.
+type outbound struct {
+	segs   []seg
+	head   int    // segs[head] is the oldest with unsent bytes
+	sent   int    // bytes of segs[head] that the kernel has
+	bytes  int    // unsent bytes, plus segCost for each segment
+	flight int    // segments that the owner is writing now: they must not be dropped
+	corked bool   // the owner is in a turn and will flush at its end
+	spare  []byte // buffer for the next owned segment, or nil
+	iov    [][]byte
+}
+
+// seg is one or more whole units, one behind the other.
+type seg struct {
+	b     []byte
+	at    Tick // when its first unit was queued
+	owned bool // b is ours: units may be appended to it and it may be used again
+}
+
+var outbounds = sync.Pool{New: func() any { return new(outbound) }}
+
+func (o *outbound) empty() bool { return o.head == len(o.segs) }
+
+// add copies head and payload, one unit, to the end of the queue.
+func (o *outbound) add(head, payload []byte, now Tick) {
+	n := len(head) + len(payload)
+	if s := o.room(n, now); s != nil {
+		s.b = append(append(s.b, head...), payload...)
+		o.bytes += n
+		return
+	}
+	b := o.spare
+	o.spare = nil
+	if !o.corked && cap(b) < n {
+		b = make([]byte, 0, max(n, 512))
+	}
+	b = append(append(b[:0], head...), payload...)
+	o.push(seg{b: b, at: now, owned: true})
+}
+
+// share appends an immutable unit without copying it, unless it is so short
+// that a copy is cheaper.
+func (o *outbound) share(unit []byte, now Tick) {
+	if len(unit) <= mergeMax {
+		if s := o.room(len(unit), now); s != nil {
+			s.b = append(s.b, unit...)
+			o.bytes += len(unit)
+			return
+		}
+	}
+	o.push(seg{b: unit, at: now})
+}
+
+// room returns the newest segment if n bytes may be appended to it: in a cork
+// always, later only units of the same tick and without growing the buffer.
+func (o *outbound) room(n int, now Tick) *seg {
+	if o.empty() {
+		return nil
+	}
+	s := &o.segs[len(o.segs)-1]
+	if s.owned && (o.corked || s.at == now && cap(s.b)-len(s.b) >= n) {
+		return s
+	}
+	return nil
+}
+
+func (o *outbound) push(s seg) {
+	o.segs = append(o.segs, s)
+	o.bytes += len(s.b) + segCost
+}
+
+// view collects the oldest unsent bytes for one write, at most n buffers.
+func (o *outbound) view(n int) [][]byte {
+	o.iov = o.iov[:0]
+	for i := o.head; i < len(o.segs) && len(o.iov) < n; i++ {
+		o.iov = append(o.iov, o.segs[i].b)
+	}
+	if len(o.iov) > 0 {
+		o.iov[0] = o.iov[0][o.sent:]
+	}
+	o.flight = len(o.iov)
+	return o.iov
+}
+
+// advance forgets n written bytes and ends the flight that view began.
+func (o *outbound) advance(n int) {
+	o.flight = 0
+	for n > 0 {
+		s := &o.segs[o.head]
+		left := len(s.b) - o.sent
+		if n < left {
+			o.sent += n
+			o.bytes -= n
+			return
+		}
+		n -= left
+		o.bytes -= left + segCost
+		if s.owned && cap(s.b) > cap(o.spare) {
+			o.spare = s.b[:0]
+		}
+		*s = seg{}
+		o.sent = 0
+		o.head++
+	}
+	if o.empty() {
+		o.segs, o.head = o.segs[:0], 0
+	}
+}
+
+// discard drops whole unsent units, oldest first, until at least need bytes
+// are free again, and never inside a unit that was partly sent. unitLen tells
+// the length of the unit at the start of a slice. It returns how many units went.
+func (o *outbound) discard(need int, unitLen func([]byte) int) (units int) {
+	i := o.head + o.flight
+	if o.flight == 0 && o.sent > 0 {
+		o.split(unitLen)
+		i++
+	}
+	for need > 0 && i < len(o.segs) {
+		s := &o.segs[i]
+		n := unitLen(s.b)
+		units++
+		if n < len(s.b) {
+			// The front of the buffer is lost to later use; the queue of a slow
+			// consumer is no place to save it.
+			s.b, s.owned = s.b[n:], false
+			need, o.bytes = need-n, o.bytes-n
+			continue
+		}
+		need, o.bytes = need-n-segCost, o.bytes-n-segCost
+		o.segs = slices.Delete(o.segs, i, i+1)
+	}
+	return units
+}
+
+// split puts the partly sent unit at the head of the queue into a segment of its own.
+func (o *outbound) split(unitLen func([]byte) int) {
+	s := &o.segs[o.head]
+	end := 0
+	for end <= o.sent {
+		end += unitLen(s.b[end:])
+	}
+	if end >= len(s.b) {
+		return
+	}
+	rest := seg{b: s.b[end:], at: s.at}
+	s.b, s.owned = s.b[:end:end], false
+	o.segs = slices.Insert(o.segs, o.head+1, rest)
+	o.bytes += segCost
+}
+
+// spill moves what a cork could not get rid of into a queue that may outlive
+// the turn. The cork's own buffer stays behind for the next turn.
+func (o *outbound) spill(unitLen func([]byte) int) *outbound {
+	to := outbounds.Get().(*outbound)
+	for i := o.head; i < len(o.segs); i++ {
+		s := o.segs[i]
+		start := 0
+		if i == o.head {
+			// Units that went out whole are not copied along.
+			for n := 0; n <= o.sent; n += unitLen(s.b[n:]) {
+				start = n
+			}
+			to.sent = o.sent - start
+		}
+		s.b = s.b[start:]
+		if s.owned {
+			s.b = slices.Clone(s.b)
+		}
+		to.push(s)
+	}
+	to.bytes -= to.sent
+	return to
+}
+
+// clear drops everything that waits, also a unit that was begun.
+func (o *outbound) clear() {
+	for i := o.head; i < len(o.segs); i++ {
+		o.segs[i] = seg{}
+	}
+	o.segs, o.head, o.sent, o.bytes, o.flight = o.segs[:0], 0, 0, 0, 0
+}

@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"bytes"
+
+	"github.com/roost-ws/roost/server/internal/sys"
+)
+
+// readsPerTurn bounds what one connection may read before others have their
+// turn; with readBuffer it is the budget of bytes.
+const readsPerTurn = 4
+
+// serve does what the word asks for, as its owner, until nothing is left. w is
+// the worker of the calling goroutine, or nil when the goroutine is not ours: a
+// sender writes what it can and leaves turns to a worker.
+func (c *Conn) serve(w *worker) {
+	for {
+		bits := c.word.take()
+		park := c.perform(w, bits)
+		if c.flags&flagDetached != 0 || c.fd < 0 {
+			return // gone: the word stays owned
+		}
+		done, push := c.word.release(park)
+		if !done {
+			if park != 0 {
+				c.word.signal(park)
+			}
+			continue
+		}
+		if push {
+			c.loop.queue.push(c)
+		}
+		return
+	}
+}
+
+// perform does one round of work and returns the bits that it had to leave to
+// a goroutine that may run application code.
+func (c *Conn) perform(w *worker, bits uint32) (park uint32) {
+	if bits&(sigWritable|sigFlush|sigExpired) != 0 {
+		c.flush()
+	}
+	if bits&sigAsked != 0 {
+		c.session.Asked()
+	}
+	if bits&sigExpired != 0 {
+		now := c.loop.Now()
+		if bits&(sigReadable|sigHangup) != 0 || c.in != nil {
+			c.heard = now // unread bytes are proof of life
+		}
+		c.session.Tick(now)
+	}
+	if bits&sigStop != 0 {
+		c.end(ErrStopped)
+		c.flags |= flagFinished
+	}
+	bits |= c.consequences()
+	turn := bits & turnBits
+	if turn == 0 {
+		return 0
+	}
+	if turn&sigFinish != 0 && c.flags&flagCalls == 0 {
+		return c.finish(nil)
+	}
+	if w == nil {
+		return turn
+	}
+	if c.flags&flagCalls == 0 {
+		if turn = c.turn(w, turn); turn == 0 || c.flags&flagCalls == 0 {
+			return turn
+		}
+	}
+	if !w.enter() {
+		return turn
+	}
+	turn = c.turn(w, turn)
+	w.leave()
+	return turn
+}
+
+// consequences returns what follows from the state of the connection beside
+// the signals: a pause that is over, a notice that is owed, a session that is.
+func (c *Conn) consequences() (bits uint32) {
+	if c.flags&flagBroken != 0 && c.flags&flagEnded == 0 {
+		c.flags |= flagEnded
+		c.session.Ended(ErrBroken)
+	}
+	if c.flags&(flagRefused|flagPaused) != 0 && c.Waiting() == 0 {
+		if c.flags&flagPaused != 0 {
+			bits |= sigReadable | sigHangup // the edge was used up long ago
+		}
+		if c.flags&flagRefused != 0 {
+			bits |= sigDrained
+		}
+		c.flags &^= flagRefused | flagPaused
+	}
+	if c.flags&flagFinished != 0 {
+		bits |= sigFinish
+	}
+	return bits
+}
+
+// turn reads, lets the session handle what came, and writes what it answered
+// with one write. It returns what is left to do in a later turn.
+func (c *Conn) turn(w *worker, bits uint32) (left uint32) {
+	c.cork(w)
+	began := w.begin()
+	calls := 0
+	if bits&sigDrained != 0 {
+		c.session.Drained()
+		calls++
+	}
+	if bits&(sigReadable|sigHangup) != 0 || c.flags&flagOwing != 0 {
+		var n int
+		left, n = c.input(w, bits)
+		calls += n
+	}
+	c.uncork(w)
+	w.end(began, calls)
+	left |= c.consequences()
+	if left&sigFinish != 0 {
+		return c.finish(w)
+	}
+	return left
+}
+
+// input feeds the session from its stash and from the kernel until there is no
+// more, or the session or the budget says stop. It returns the bits of what is left.
+func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
+	quiet := c.flags&flagCalls == 0
+	bits &= sigReadable | sigHangup
+	if c.in != nil || c.flags&flagOwing != 0 {
+		c.flags &^= flagOwing
+		var b []byte
+		if c.in != nil {
+			b, c.in = c.in.b, nil
+		}
+		calls += c.give(b, false)
+	}
+	for range readsPerTurn {
+		if c.flags&(flagFinished|flagEnded|flagPaused) != 0 {
+			return 0, calls // a pause ends with both bits set again
+		}
+		if c.in != nil || quiet && c.flags&flagCalls != 0 {
+			return bits | sigReadable, calls
+		}
+		n, err := c.loop.e.kernel.Read(int(c.fd), w.in)
+		if err != nil {
+			switch sys.FaultOf(err) {
+			case sys.Again:
+				return 0, calls
+			case sys.Interrupted:
+				continue
+			case sys.Bug:
+				panic(err)
+			}
+			c.end(err)
+			return 0, calls
+		}
+		if n == 0 {
+			c.end(nil)
+			return 0, calls
+		}
+		c.heard = w.now
+		w.received += n
+		calls += c.give(w.in[:n], true)
+		if n < len(w.in) && bits&sigHangup == 0 {
+			// A short read emptied the socket; the next byte is a new edge.
+			bits = 0
+			if c.in != nil || quiet && c.flags&flagCalls != 0 {
+				bits = sigReadable
+			}
+			return bits, calls
+		}
+	}
+	return bits | sigReadable, calls
+}
+
+// give hands bytes to the session and stashes what it leaves. shared says that
+// b is the worker's buffer, which others use after us.
+func (c *Conn) give(b []byte, shared bool) (calls int) {
+	used, calls := c.session.Data(b)
+	if used < len(b) && c.flags&flagFinished == 0 {
+		rest := b[used:]
+		if shared {
+			rest = bytes.Clone(rest)
+		}
+		c.in = &stash{rest}
+	}
+	return calls
+}
+
+// end tells the session, once, that no more bytes will come.
+func (c *Conn) end(fault error) {
+	c.flush() // what was answered before the end still goes out
+	if c.flags&(flagEnded|flagFinished) == 0 {
+		c.flags |= flagEnded
+		c.session.Ended(fault)
+	}
+}
+
+// cork collects what is sent during a turn in the worker's buffer.
+func (c *Conn) cork(w *worker) {
+	c.mu.Lock()
+	if c.out == nil {
+		w.cork.corked = true
+		c.out = &w.cork
+	}
+	c.mu.Unlock()
+}
+
+// uncork sends what the turn collected. What the kernel refuses moves to a
+// queue of the connection's own.
+func (c *Conn) uncork(w *worker) {
+	c.flush()
+	c.mu.Lock()
+	if c.out == &w.cork {
+		c.out = nil
+		w.cork.corked = false
+		if !w.cork.empty() {
+			c.out = w.cork.spill(c.loop.e.UnitLen)
+			w.cork.clear()
+		}
+	}
+	c.mu.Unlock()
+}
+
+// flush writes the outbound queue until it is empty or the kernel refuses.
+func (c *Conn) flush() {
+	e := c.loop.e
+	for {
+		c.mu.Lock()
+		o := c.out
+		if o != nil && c.flags&flagBroken != 0 {
+			o.clear()
+		}
+		if o == nil || o.empty() {
+			c.unhook()
+			c.mu.Unlock()
+			return
+		}
+		bufs := o.view(sys.IOVMax)
+		c.mu.Unlock()
+
+		var n int
+		var err error
+		if len(bufs) == 1 {
+			n, err = e.kernel.Write(int(c.fd), bufs[0])
+		} else {
+			n, err = e.kernel.Writev(int(c.fd), bufs)
+		}
+
+		c.mu.Lock()
+		o.advance(max(n, 0))
+		empty := o.empty()
+		if empty {
+			c.unhook()
+		}
+		c.mu.Unlock()
+		c.loop.sent.Add(uint64(max(n, 0)))
+		if empty || err != nil && !c.refusal(err) {
+			return
+		}
+	}
+}
+
+// unhook gives an empty queue back, under mu. A cork stays until its turn ends.
+func (c *Conn) unhook() {
+	if o := c.out; o != nil && !o.corked && o.empty() {
+		c.out = nil
+		if cap(o.spare) > spareMax {
+			o.spare = nil
+		}
+		outbounds.Put(o)
+	}
+}
+
+// refusal says what a failed write means; it reports whether to try again at once.
+func (c *Conn) refusal(err error) (again bool) {
+	switch fault := sys.FaultOf(err); {
+	case fault == sys.Interrupted:
+		return true
+	case fault == sys.Again:
+		c.flags |= flagRefused
+		c.DueBy(c.loop.Now() + c.loop.e.stall + 1)
+	case fault == sys.Resource:
+		c.flags |= flagRefused
+		c.DueBy(c.loop.Now() + 1) // no edge will tell when the kernel has memory again
+	case fault == sys.Bug:
+		panic(err)
+	default:
+		c.flags |= flagBroken
+		return true // once more, to drop what waits
+	}
+	return false
+}
+
+// finish ends the connection: out of the poller, farewell, close.
+func (c *Conn) finish(w *worker) (left uint32) {
+	if c.flags&flagCalls != 0 && (w == nil || !w.calling) {
+		return sigFinish // the farewell runs application code
+	}
+	e := c.loop.e
+	detached := c.flags&flagDetached != 0
+	if !detached {
+		e.check(c.loop.poller.Remove(int(c.fd)))
+	}
+	c.mu.Lock()
+	c.closed = true
+	if c.out != nil {
+		c.out.clear()
+		c.unhook()
+	}
+	c.mu.Unlock()
+	c.session.Farewell()
+	c.mu.Lock()
+	fd := c.fd
+	c.fd = -1
+	c.mu.Unlock()
+	c.in = nil
+	if !detached {
+		e.check(e.kernel.Close(int(fd)))
+	}
+	c.loop.retire(c)
+	return 0
+}

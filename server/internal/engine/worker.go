@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// readBuffer is what one read can take. It belongs to a worker, not to a connection.
+	readBuffer = 256 << 10
+	// corkBuffer is the room for what a turn sends, to begin with; corkMax is what a worker keeps.
+	corkBuffer = 64 << 10
+	corkMax    = 512 << 10
+)
+
+// worker is what a goroutine needs to serve connections: the buffers, and
+// whether it leads a loop. Goroutines that serve nobody have none.
+type worker struct {
+	e        *Engine
+	loop     *Loop // the loop it leads, or nil
+	in       []byte
+	cork     outbound
+	now      Tick
+	received int    // bytes read since the loop or the worker last counted them
+	calling  bool   // in a turn that may run application code
+	lead     uint64 // the loop's lead word while calling
+	pace     pace
+}
+
+var workers = sync.Pool{New: func() any {
+	return &worker{in: make([]byte, readBuffer), cork: outbound{spare: make([]byte, 0, corkBuffer)}}
+}}
+
+func (e *Engine) worker() *worker {
+	w := workers.Get().(*worker)
+	w.e = e
+	return w
+}
+
+func (w *worker) free() {
+	if cap(w.cork.spare) > corkMax || w.cork.spare == nil {
+		w.cork.spare = make([]byte, 0, corkBuffer)
+	}
+	w.e, w.loop, w.calling, w.received, w.pace = nil, nil, false, 0, pace{}
+	workers.Put(w)
+}
+
+// enter asks to run application code in a turn. It is refused to a leader that
+// would leave its loop without a successor, or whose connections are slow
+// enough to be left to other workers.
+func (w *worker) enter() bool {
+	if w.loop != nil && !w.e.Inline {
+		if !w.e.mayServe() {
+			return false
+		}
+		w.lead = w.loop.lead.Add(1)
+		w.e.ensureWatch()
+	}
+	w.calling = true
+	return true
+}
+
+// leave ends what enter began. A leader that stuck in between finds that its
+// loop went to another goroutine; from then on it is an ordinary worker.
+func (w *worker) leave() {
+	w.calling = false
+	if w.loop != nil && !w.e.Inline && !w.loop.lead.CompareAndSwap(w.lead, w.lead+1) {
+		w.loop = nil
+	}
+}
+
+// slowCall is the time per call of application code above which a turn counts as slow.
+const slowCall = 250 * time.Microsecond
+
+// pace tells quick application code from slow, by the share of slow turns. A
+// single slow turn says nothing: a thread that was descheduled looks the same.
+type pace struct{ turns, slow int }
+
+const paceWindow = 16 // turns a verdict is made of
+
+// begin and end measure a turn in the default mode.
+func (w *worker) begin() time.Duration {
+	if w.e.Inline {
+		return 0
+	}
+	return w.e.kernel.Now()
+}
+
+func (w *worker) end(began time.Duration, calls int) {
+	if w.e.Inline || calls == 0 {
+		return
+	}
+	w.pace.turns++
+	if w.e.kernel.Now()-began > slowCall*time.Duration(calls) {
+		w.pace.slow++
+	}
+	if w.pace.turns >= paceWindow {
+		w.e.judge(w.pace)
+		w.pace = pace{}
+	}
+}
