@@ -8,10 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchMax bounds the events one epoll_wait takes out of the kernel; it also
-// bounds the time a call without a timeout may keep its thread in the kernel.
-const batchMax = 512
-
 // interest is what every descriptor is registered for. EPOLLHUP and EPOLLERR
 // need not be asked for.
 const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
@@ -65,6 +61,12 @@ func (e *epoll) wait(events []Event, timeout time.Duration) (n int, woken bool, 
 	if err != nil {
 		return 0, false, err
 	}
+	n, woken = e.translate(events, got)
+	return n, woken, nil
+}
+
+// translate puts the first got entries of e.raw into events.
+func (e *epoll) translate(events []Event, got int) (n int, woken bool) {
 	for i := range got {
 		raw := &e.raw[i]
 		token := uint64(uint32(raw.Fd)) | uint64(uint32(raw.Pad))<<32
@@ -81,7 +83,7 @@ func (e *epoll) wait(events []Event, timeout time.Duration) (n int, woken bool, 
 		}
 		n++
 	}
-	return n, woken, nil
+	return n, woken
 }
 
 // take waits until the kernel has put at least one and at most size events

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// batchMax bounds the events one wait takes out of the kernel; it also bounds
+// the time a wait without a timeout may keep its thread there.
+const batchMax = 512
+
 // backend is what a system provides. The Poller above it owns everything that
 // is the same everywhere: coalescing of wakes, the end of life, the errors.
 type backend interface {
