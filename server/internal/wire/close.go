@@ -46,7 +46,7 @@ func ParseClose(payload []byte) (code ws.StatusCode, reason string, err error) {
 	if !ValidCloseCode(code) {
 		return 0, "", ErrCloseCode
 	}
-	if !utf8.Valid(payload[2:]) {
+	if !ValidUTF8(payload[2:]) {
 		return 0, "", ErrCloseReason
 	}
 	return code, string(payload[2:]), nil

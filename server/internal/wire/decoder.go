@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -48,25 +47,29 @@ func (d *Decoder) Next(in []byte, lim *Limits) (ev Event, n int, ok bool, err er
 	// The way of nearly every frame: an unfragmented message of less than
 	// 64 KiB that lies whole in the buffer. Everything else, and every
 	// suspicion, is left to the general way.
-	if d.p != nil || len(in) < 8 || in[0] != bitFin|byte(ws.OpText) && in[0] != bitFin|byte(ws.OpBinary) {
+	if d.p != nil || len(in) < 6 || in[0] != bitFin|byte(ws.OpText) && in[0] != bitFin|byte(ws.OpBinary) {
 		return d.next(in, lim)
 	}
 	head, length := 6, int(in[1])-bitMask
 	if length == length16 {
 		head, length = 8, int(binary.BigEndian.Uint16(in[2:]))
-		if length < length16 {
+		if length < length16 { // not minimal
 			return d.next(in, lim)
 		}
+	} else if length < 0 || length > length16 { // not masked, or long
+		return d.next(in, lim)
 	}
 	end := head + length
-	if length < 0 || in[1] == bitMask|length64 || length > lim.Message || end > len(in) {
+	if length > lim.Message || end > len(in) {
 		return d.next(in, lim)
 	}
 	payload := in[head:end:end]
 	seen := unmask(payload, binary.LittleEndian.Uint32(in[head-4:]))
 	op := ws.OpCode(in[0] & bitsOpcode)
-	if seen&highBits != 0 && op == ws.OpText && !utf8.Valid(payload) {
-		return Event{}, head + firstBad(payload), false, ErrInvalidUTF8
+	if seen&highBits != 0 && op == ws.OpText {
+		if bad := firstInvalid(payload); bad > 0 {
+			return Event{}, head + bad, false, ErrInvalidUTF8
+		}
 	}
 	return Event{Op: op, Payload: payload, Head: head}, end, true, nil
 }
@@ -74,6 +77,9 @@ func (d *Decoder) Next(in []byte, lim *Limits) (ev Event, n int, ok bool, err er
 // next is Next for every case.
 func (d *Decoder) next(in []byte, lim *Limits) (ev Event, n int, ok bool, err error) {
 	d.forget()
+	if len(in) == 0 {
+		return Event{}, 0, false, nil
+	}
 	for {
 		if d.p == nil || !d.p.inFrame {
 			h, used, whole, err := d.header(in[n:], lim)
@@ -105,9 +111,6 @@ func (d *Decoder) next(in []byte, lim *Limits) (ev Event, n int, ok bool, err er
 // header reads the header of the next frame, which may have begun in an
 // earlier piece. n counts the bytes of in that it used.
 func (d *Decoder) header(in []byte, lim *Limits) (h ws.Header, n int, whole bool, err error) {
-	if len(in) == 0 {
-		return h, 0, false, nil
-	}
 	if d.p == nil || d.p.nscratch == 0 {
 		var m message
 		if d.p != nil {
@@ -137,9 +140,11 @@ func (d *Decoder) inPlace(in []byte, at int, h ws.Header, used int) (ev Event, n
 	end := at + int(h.Length)
 	payload := in[at:end:end]
 	seen := unmask(payload, binary.LittleEndian.Uint32(h.Mask[:]))
-	if h.OpCode == ws.OpText && !h.Rsv1() && seen&highBits != 0 && !utf8.Valid(payload) {
-		d.Reset()
-		return Event{}, at + firstBad(payload), false, ErrInvalidUTF8
+	if h.OpCode == ws.OpText && !h.Rsv1() && seen&highBits != 0 {
+		if bad := firstInvalid(payload); bad > 0 {
+			d.Reset()
+			return Event{}, at + bad, false, ErrInvalidUTF8
+		}
 	}
 	if d.p != nil && d.p.op == ws.OpContinuation {
 		d.Reset() // it held half the header and nothing else
@@ -149,15 +154,6 @@ func (d *Decoder) inPlace(in []byte, at int, h ws.Header, used int) (ev Event, n
 		ev.Head = size
 	}
 	return ev, end, true, nil
-}
-
-// firstBad is the number of bytes of b, which is not valid UTF-8, that prove it.
-func firstBad(b []byte) int {
-	var v UTF8
-	if bad := v.Write(b); bad >= 0 {
-		return bad + 1
-	}
-	return len(b) // it ends within a character
 }
 
 // hold returns the partial, a new one when there is none.
