@@ -1,0 +1,79 @@
+package load
+
+import "time"
+
+// Dial says which server a Session talks to.
+type Dial struct {
+	Addr       string `json:"addr"`        // host:port of the server
+	Path       string `json:"path"`        // request path of new connections
+	Source     int    `json:"source"`      // index of the first source address used
+	ServerPIDs []int  `json:"server_pids"` // whose CPU time a Run samples; may be empty
+}
+
+// Connect asks for connections.
+type Connect struct {
+	Count       int           `json:"count"`
+	Concurrency int           `json:"concurrency"` // opening handshakes at one time
+	Path        string        `json:"path"`        // overrides Dial's when set
+	Deadline    time.Duration `json:"deadline"`    // for all of them together
+}
+
+// Opened is what became of a Connect.
+type Opened struct {
+	Opened    int           `json:"opened"`
+	Elapsed   time.Duration `json:"elapsed"`
+	ServerCPU time.Duration `json:"server_cpu"`
+	Handshake *Histogram    `json:"handshake"` // from connect(2) to the end of the response
+	Failures  Failures      `json:"failures"`
+}
+
+// Mode says what drives the messages of a Run.
+type Mode string
+
+const (
+	// Closed: a reply is what allows the next message.
+	ClosedLoop Mode = "closed"
+	// Open: a fixed schedule, whatever the server does.
+	OpenLoop Mode = "open"
+)
+
+// Run asks for messages on every open connection.
+type Run struct {
+	Mode     Mode          `json:"mode"`
+	Size     int           `json:"size"`      // payload bytes of a message, at least SizeMin
+	Text     bool          `json:"text"`      // text messages; binary otherwise
+	Batch    int           `json:"batch"`     // frames in one write of a connection
+	InFlight int           `json:"in_flight"` // closed loop: unanswered messages of a connection; a multiple of Batch
+	Rate     float64       `json:"rate"`      // open loop: messages per second of all connections together
+	Warmup   time.Duration `json:"warmup"`    // messages before the window count only if they fail
+	Window   time.Duration `json:"window"`    // the time that is measured
+	Drain    time.Duration `json:"drain"`     // how long replies are waited for after the window
+}
+
+// Result is what a Run measured. Everything but Failures concerns the window.
+type Result struct {
+	Window    time.Duration `json:"window"`   // as it really was
+	Messages  uint64        `json:"messages"` // replies that arrived
+	Sent      uint64        `json:"sent"`
+	ServerCPU time.Duration `json:"server_cpu"`
+	ClientCPU time.Duration `json:"client_cpu"`
+	Latency   *Histogram    `json:"latency"`
+	// Lag is how far the client itself fell behind an open loop's schedule:
+	// from a message's due time to the write that carried it.
+	Lag      *Histogram `json:"lag,omitempty"`
+	Failures Failures   `json:"failures"`
+}
+
+// Checked is the outcome of one message on every connection.
+type Checked struct {
+	Open     int        `json:"open"`
+	Answered int        `json:"answered"`
+	Latency  *Histogram `json:"latency"`
+	Failures Failures   `json:"failures"`
+}
+
+// Progress is sent while a long order is carried out.
+type Progress struct {
+	Done    uint64        `json:"done"` // messages or connections so far
+	Elapsed time.Duration `json:"elapsed"`
+}

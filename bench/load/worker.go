@@ -1,0 +1,86 @@
+package load
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// request is an order for a Session in another process. One field is set.
+type request struct {
+	Dial    *Dial         `json:"dial,omitempty"`
+	Connect *Connect      `json:"connect,omitempty"`
+	Run     *Run          `json:"run,omitempty"`
+	Check   *checkRequest `json:"check,omitempty"`
+}
+
+type checkRequest struct {
+	Size     int           `json:"size"`
+	Deadline time.Duration `json:"deadline"`
+}
+
+// response is one line of the answer to a request: any number with progress,
+// then one with the outcome.
+type response struct {
+	Progress *Progress       `json:"progress,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Outcome  json.RawMessage `json:"outcome,omitempty"`
+}
+
+// Worker gives orders to a Session in another process (see Serve). It carries
+// out one order at a time.
+type Worker struct {
+	in  *json.Encoder
+	out *json.Decoder
+}
+
+// NewWorker talks to a process that runs Serve on the other ends of in and out.
+func NewWorker(in io.Writer, out io.Reader) *Worker {
+	return &Worker{in: json.NewEncoder(in), out: json.NewDecoder(out)}
+}
+
+// Dial prepares for connections to one server.
+func (w *Worker) Dial(d Dial) error { return w.do(request{Dial: &d}, nil, nil) }
+
+// Connect is Session.Connect.
+func (w *Worker) Connect(o Connect, progress func(Progress)) (*Opened, error) {
+	r := new(Opened)
+	return r, w.do(request{Connect: &o}, r, progress)
+}
+
+// Run is Session.Run.
+func (w *Worker) Run(o Run, progress func(Progress)) (*Result, error) {
+	r := new(Result)
+	return r, w.do(request{Run: &o}, r, progress)
+}
+
+// Check is Session.Check.
+func (w *Worker) Check(size int, deadline time.Duration) (*Checked, error) {
+	r := new(Checked)
+	return r, w.do(request{Check: &checkRequest{size, deadline}}, r, nil)
+}
+
+func (w *Worker) do(order request, outcome any, progress func(Progress)) error {
+	if err := w.in.Encode(order); err != nil {
+		return fmt.Errorf("load: the worker takes no orders: %w", err)
+	}
+	for {
+		var r response
+		switch err := w.out.Decode(&r); {
+		case err != nil:
+			return fmt.Errorf("load: the worker is gone: %w", err)
+		case r.Error != "":
+			return errors.New(r.Error)
+		case r.Progress != nil:
+			if progress != nil {
+				progress(*r.Progress)
+			}
+		case outcome == nil:
+			return nil
+		default:
+			return json.Unmarshal(r.Outcome, outcome)
+		}
+	}
+}

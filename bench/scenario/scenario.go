@@ -1,0 +1,131 @@
+// Package scenario says what is done to a server and what is measured while
+// it is done. A scenario knows neither which servers there are nor how the
+// figures are shown.
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/roost-ws/roost/bench/load"
+)
+
+// Metric is a figure that scenarios produce.
+type Metric struct {
+	Key    string `json:"key"`
+	Title  string `json:"title"`
+	Unit   string `json:"unit"`
+	Digits int    `json:"digits"`
+	More   bool   `json:"more"` // more is better
+}
+
+// The metrics, by the key they have in a Sample.
+var metrics = []Metric{
+	{Key: "cpu_us", Title: "CPU/msg", Unit: "µs", Digits: 2},
+	{Key: "msgs", Title: "msg/s", Digits: 0, More: true},
+	{Key: "p50_us", Title: "p50", Unit: "µs", Digits: 0},
+	{Key: "p99_us", Title: "p99", Unit: "µs", Digits: 0},
+	{Key: "max_us", Title: "max", Unit: "µs", Digits: 0},
+	{Key: "rss_mb", Title: "RSS", Unit: "MB", Digits: 1},
+	{Key: "pss_mb", Title: "PSS", Unit: "MB", Digits: 1},
+	{Key: "threads", Title: "threads", Digits: 0},
+	{Key: "client_cpu", Title: "client CPU", Unit: "cores", Digits: 2},
+	{Key: "server_cpu", Title: "server CPU", Unit: "cores", Digits: 2},
+	{Key: "others_cpu", Title: "others' CPU", Unit: "cores", Digits: 2},
+}
+
+// MetricOf finds a metric by its key.
+func MetricOf(key string) (Metric, bool) {
+	for _, m := range metrics {
+		if m.Key == key {
+			return m, true
+		}
+	}
+	return Metric{}, false
+}
+
+// Sample is what one case measured at one server in one round.
+type Sample struct {
+	Scenario string             `json:"scenario"`
+	Case     string             `json:"case"`
+	Server   string             `json:"server"`
+	Round    int                `json:"round"`
+	Values   map[string]float64 `json:"values,omitempty"`
+	Latency  *load.Histogram    `json:"latency,omitempty"`
+	// Failed says why the figures must not be compared. The server, not the
+	// benchmark, is at fault.
+	Failed string `json:"failed,omitempty"`
+}
+
+// Target is a running server and the clients that talk to it.
+type Target struct {
+	Server string
+	Round  int
+	Addr   string
+	PID    int
+	// Workers are load clients in processes of their own, not dialled yet.
+	Workers []Worker
+	// Progress may be told a word about what is going on.
+	Progress func(what string, done uint64, elapsed time.Duration)
+}
+
+// Worker is the part of a load worker that scenarios use.
+type Worker interface {
+	Dial(load.Dial) error
+	Connect(load.Connect, func(load.Progress)) (*load.Opened, error)
+	Run(load.Run, func(load.Progress)) (*load.Result, error)
+	Check(size int, deadline time.Duration) (*load.Checked, error)
+	PID() int
+}
+
+// Scenario is one kind of work.
+type Scenario interface {
+	// Name is the word that selects it.
+	Name() string
+	// Settings are written into the results.
+	Settings() map[string]any
+	// Columns are the keys of the metrics shown, the deciding one first.
+	Columns() []string
+	// Workers is how many load clients it needs.
+	Workers() int
+	// Estimate is how long Measure takes, for the progress display.
+	Estimate() time.Duration
+	// Measure does the work once. Its error is trouble of the benchmark's own;
+	// what the server did wrong is in the samples.
+	Measure(ctx context.Context, t *Target) ([]Sample, error)
+}
+
+// sourcesPerWorker keeps the local addresses of workers apart.
+const sourcesPerWorker = 64
+
+// dial points every worker at the target.
+func (t *Target) dial(path string) error {
+	for i, w := range t.Workers {
+		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, ServerPIDs: []int{t.PID}}
+		if err := w.Dial(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Target) progress(what string) func(load.Progress) {
+	return func(p load.Progress) {
+		if t.Progress != nil {
+			t.Progress(what, p.Done, p.Elapsed)
+		}
+	}
+}
+
+// bytesWord writes a size the way people say it.
+func bytesWord(n int) string {
+	if n >= 1<<10 && n%(1<<10) == 0 {
+		return fmt.Sprintf("%d KB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+const megabyte = 1 << 20
