@@ -28,6 +28,11 @@ func TestKqueueMergesFilters(t *testing.T) {
 	expect(t, p,
 		Event{Token: 1, Readable: true, Writable: true},
 		Event{Token: 2, Readable: true, Writable: true})
+	remove(t, p, a)
+	remove(t, p, b)
+	if len(m.notes) != 0 {
+		t.Fatalf("after the removal the kernel still has %v", m.notes)
+	}
 }
 
 // Two kevents of one descriptor in two batches are two Events, and the second
