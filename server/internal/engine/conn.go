@@ -51,14 +51,16 @@ var ErrOverflow = errors.New("outbound queue is full")
 
 // Flags of a connection, the owner's.
 const (
-	flagCalls    uint8 = 1 << iota // its turns may run application code
-	flagOwing                      // the session wants Data although no bytes came
-	flagPaused                     // the session waits for an empty outbound queue
-	flagRefused                    // the kernel refused bytes; Drained is owed when they are gone
-	flagBroken                     // a write failed: the peer is gone
-	flagEnded                      // the session knows that the stream has ended
-	flagFinished                   // the session is over
-	flagDetached                   // the descriptor was taken away
+	flagCalls    uint16 = 1 << iota // its turns may run application code
+	flagCalling                     // such a turn is going on
+	flagOwing                       // the session wants Data although no bytes came
+	flagPaused                      // the session waits for an empty outbound queue
+	flagRefused                     // the kernel refused bytes; Drained is owed when they are gone
+	flagShut                        // FIN is to follow the last unit
+	flagBroken                      // a write failed: the peer is gone
+	flagEnded                       // the session knows that the stream has ended
+	flagFinished                    // the session is over
+	flagDetached                    // the descriptor was taken away
 )
 
 // Conn is one connection. It is embedded in a session; the fields are the
@@ -74,10 +76,15 @@ type Conn struct {
 	in      *stash    // bytes that the session did not use; nil as a rule
 	mu      sync.Mutex
 	heard   Tick // when bytes were last received
-	flags   uint8
-	closed  bool // guarded by mu: nothing can be queued any more
-	over    bool // guarded by mu: the outbound queue met its limit
+	flags   uint16
+	tail    uint16 // guarded by mu: tailSealed, tailOver and the note of EnqueueLast
 }
+
+const (
+	tailSealed uint16 = 1 << 15 // nothing can be queued any more
+	tailOver   uint16 = 1 << 14 // the outbound queue met its limit
+	tailNote          = tailOver - 1
+)
 
 // stash is what a session left of its input.
 type stash struct{ b []byte }
@@ -139,9 +146,35 @@ func (c *Conn) EnqueueShared(unit []byte) error {
 	return nil
 }
 
+// EnqueueLast is Enqueue for the unit after which there is no other: every
+// later call fails with ErrClosed. No limit stops it. The session's Asked is called.
+// note, below 16,384, is for Sealed to return.
+func (c *Conn) EnqueueLast(unit []byte, note uint16) error {
+	c.mu.Lock()
+	o, err := c.admit(len(unit), true)
+	if err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	o.add(unit, nil, c.loop.Now())
+	c.tail |= tailSealed | note&tailNote
+	c.mu.Unlock()
+	if c.word.signal(sigFlush | sigAsked) {
+		c.serve(nil)
+	}
+	return nil
+}
+
+// Sealed reports whether the last unit was queued, and with which note.
+func (c *Conn) Sealed() (note uint16, sealed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tail & tailNote, c.tail&tailSealed != 0
+}
+
 // admit decides, under mu, whether a unit of n bytes may be queued.
 func (c *Conn) admit(n int, control bool) (*outbound, error) {
-	if c.closed {
+	if c.tail&tailSealed != 0 {
 		return nil, ErrClosed
 	}
 	if c.out == nil {
@@ -163,7 +196,7 @@ func (c *Conn) admit(n int, control bool) (*outbound, error) {
 		e.Counts.DroppedOldest.Add(uint64(units))
 		return c.out, nil
 	}
-	c.over = true
+	c.tail |= tailOver
 	return nil, ErrOverflow
 }
 
@@ -197,7 +230,7 @@ func (c *Conn) Ask() {
 func (c *Conn) Overflowed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.over
+	return c.tail&tailOver != 0
 }
 
 // Waiting returns the number of bytes in the outbound queue.
@@ -251,8 +284,19 @@ func (c *Conn) DueBy(at Tick) {
 // Now is the engine's coarse clock.
 func (c *Conn) Now() Tick { return c.loop.Now() }
 
+// Calling reports whether application code may run now.
+func (c *Conn) Calling() bool { return c.flags&flagCalling != 0 }
+
 // NeedCalls says that from now on the session's turns run application code.
+// Data is called once more soon, with or without bytes.
 func (c *Conn) NeedCalls() { c.flags |= flagCalls | flagOwing }
+
+// Calls says that from now on the session's turns run application code, when
+// nothing is owed.
+func (c *Conn) Calls() { c.flags |= flagCalls }
+
+// NoCalls says that the session's turns run no application code any more.
+func (c *Conn) NoCalls() { c.flags &^= flagCalls }
 
 // Pause leaves the rest of the input where it is until the outbound queue is
 // empty. It reports false, and does nothing, when it is empty already.
@@ -265,12 +309,12 @@ func (c *Conn) Pause() bool {
 	return true
 }
 
-// ShutdownWrite ends the outbound stream; what is queued must have been sent.
-func (c *Conn) ShutdownWrite() {
-	if err := c.loop.e.kernel.ShutdownWrite(int(c.fd)); err != nil {
-		c.loop.e.check(err)
-	}
-}
+// Unread has Data called again with b, which must not be the engine's.
+func (c *Conn) Unread(b []byte) { c.in = &stash{b} }
+
+// ShutdownWrite ends the outbound stream as soon as all that is queued was
+// sent. If the peer's stream has ended too, that finishes the connection.
+func (c *Conn) ShutdownWrite() { c.flags |= flagShut }
 
 // Finish ends the connection: after Farewell the descriptor is closed.
 func (c *Conn) Finish() { c.flags |= flagFinished }
@@ -282,7 +326,8 @@ func (c *Conn) Detach() (fd int) {
 	defer c.mu.Unlock()
 	fd = int(c.fd)
 	c.loop.e.check(c.loop.poller.Remove(fd))
-	c.fd, c.closed = -1, true
+	c.fd = -1
+	c.tail |= tailSealed
 	c.flags |= flagDetached | flagFinished
 	return fd
 }

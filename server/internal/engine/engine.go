@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"iter"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -155,6 +156,19 @@ func (e *Engine) Bytes() (received, sent uint64) {
 		sent += l.sent.Load()
 	}
 	return received, sent
+}
+
+// Sessions lists a loop's sessions. Only a task posted to the loop may use it.
+func (e *Engine) Sessions(loop int) iter.Seq[Session] {
+	t := &e.loops[loop].table
+	return func(yield func(Session) bool) {
+		for slot := range t.used {
+			ch, i := t.at(slot)
+			if c := ch.conns[i]; c != nil && !yield(c.session) {
+				return
+			}
+		}
+	}
 }
 
 // deal names the loop for the next connection.

@@ -60,20 +60,20 @@ func (c *Conn) perform(w *worker, bits uint32) (park uint32) {
 		return 0
 	}
 	if turn&sigFinish != 0 && c.flags&flagCalls == 0 {
-		return c.finish(nil)
+		return c.finish()
 	}
 	if w == nil {
 		return turn
 	}
-	if c.flags&flagCalls == 0 {
-		if turn = c.turn(w, turn); turn == 0 || c.flags&flagCalls == 0 {
+	if !w.enter() {
+		if c.flags&flagCalls != 0 {
 			return turn
 		}
+		return c.turn(w, turn)
 	}
-	if !w.enter() {
-		return turn
-	}
+	c.flags |= flagCalling
 	turn = c.turn(w, turn)
+	c.flags &^= flagCalling
 	w.leave()
 	return turn
 }
@@ -94,8 +94,20 @@ func (c *Conn) consequences() (bits uint32) {
 		}
 		c.flags &^= flagRefused | flagPaused
 	}
+	if c.flags&(flagShut|flagFinished) == flagShut && c.Waiting() == 0 {
+		c.flags &^= flagShut
+		if err := c.loop.e.kernel.ShutdownWrite(int(c.fd)); err != nil {
+			c.loop.e.check(err)
+			c.flags |= flagFinished
+		}
+		if c.flags&flagEnded != 0 {
+			c.flags |= flagFinished
+		}
+	}
 	if c.flags&flagFinished != 0 {
 		bits |= sigFinish
+	} else if c.flags&flagOwing != 0 {
+		bits |= sigReadable
 	}
 	return bits
 }
@@ -110,7 +122,7 @@ func (c *Conn) turn(w *worker, bits uint32) (left uint32) {
 		c.session.Drained()
 		calls++
 	}
-	if bits&(sigReadable|sigHangup) != 0 || c.flags&flagOwing != 0 {
+	if (bits&(sigReadable|sigHangup) != 0 || c.flags&flagOwing != 0) && c.flags&flagPaused == 0 {
 		var n int
 		left, n = c.input(w, bits)
 		calls += n
@@ -119,7 +131,7 @@ func (c *Conn) turn(w *worker, bits uint32) (left uint32) {
 	w.end(began, calls)
 	left |= c.consequences()
 	if left&sigFinish != 0 {
-		return c.finish(w)
+		return c.finish()
 	}
 	return left
 }
@@ -127,7 +139,8 @@ func (c *Conn) turn(w *worker, bits uint32) (left uint32) {
 // input feeds the session from its stash and from the kernel until there is no
 // more, or the session or the budget says stop. It returns the bits of what is left.
 func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
-	quiet := c.flags&flagCalls == 0
+	// A quiet turn ends when the session finds that it needs the application.
+	stuck := func() bool { return c.in != nil || c.flags&(flagOwing|flagCalling) == flagOwing }
 	bits &= sigReadable | sigHangup
 	if c.in != nil || c.flags&flagOwing != 0 {
 		c.flags &^= flagOwing
@@ -141,7 +154,7 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 		if c.flags&(flagFinished|flagEnded|flagPaused) != 0 {
 			return 0, calls // a pause ends with both bits set again
 		}
-		if c.in != nil || quiet && c.flags&flagCalls != 0 {
+		if stuck() {
 			return bits | sigReadable, calls
 		}
 		n, err := c.loop.e.kernel.Read(int(c.fd), w.in)
@@ -167,7 +180,7 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 		if n < len(w.in) && bits&sigHangup == 0 {
 			// A short read emptied the socket; the next byte is a new edge.
 			bits = 0
-			if c.in != nil || quiet && c.flags&flagCalls != 0 {
+			if stuck() {
 				bits = sigReadable
 			}
 			return bits, calls
@@ -296,8 +309,8 @@ func (c *Conn) refusal(err error) (again bool) {
 }
 
 // finish ends the connection: out of the poller, farewell, close.
-func (c *Conn) finish(w *worker) (left uint32) {
-	if c.flags&flagCalls != 0 && (w == nil || !w.calling) {
+func (c *Conn) finish() (left uint32) {
+	if c.flags&(flagCalls|flagCalling) == flagCalls {
 		return sigFinish // the farewell runs application code
 	}
 	e := c.loop.e
@@ -306,7 +319,7 @@ func (c *Conn) finish(w *worker) (left uint32) {
 		e.check(c.loop.poller.Remove(int(c.fd)))
 	}
 	c.mu.Lock()
-	c.closed = true
+	c.tail |= tailSealed
 	if c.out != nil {
 		c.out.clear()
 		c.unhook()

@@ -22,8 +22,7 @@ type worker struct {
 	cork     outbound
 	now      Tick
 	received int    // bytes read since the loop or the worker last counted them
-	calling  bool   // in a turn that may run application code
-	lead     uint64 // the loop's lead word while calling
+	lead     uint64 // the loop's lead word since enter
 	pace     pace
 }
 
@@ -41,7 +40,7 @@ func (w *worker) free() {
 	if cap(w.cork.spare) > corkMax || w.cork.spare == nil {
 		w.cork.spare = make([]byte, 0, corkBuffer)
 	}
-	w.e, w.loop, w.calling, w.received, w.pace = nil, nil, false, 0, pace{}
+	w.e, w.loop, w.received, w.pace = nil, nil, 0, pace{}
 	workers.Put(w)
 }
 
@@ -56,14 +55,12 @@ func (w *worker) enter() bool {
 		w.lead = w.loop.lead.Add(1)
 		w.e.ensureWatch()
 	}
-	w.calling = true
 	return true
 }
 
 // leave ends what enter began. A leader that stuck in between finds that its
 // loop went to another goroutine; from then on it is an ordinary worker.
 func (w *worker) leave() {
-	w.calling = false
 	if w.loop != nil && !w.e.Inline && !w.loop.lead.CompareAndSwap(w.lead, w.lead+1) {
 		w.loop = nil
 	}

@@ -2,7 +2,11 @@ package handshake
 
 import (
 	"bytes"
+	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -106,36 +110,122 @@ func TestTutorialExampleToTheByte(t *testing.T) {
 	}
 }
 
-func BenchmarkHandshake(b *testing.B) {
-	for _, bench := range []struct{ name, head string }{
-		{"chromium", chromiumHead},
-		{"minimal", minimalHead},
-		{"manyFields", strings.TrimSuffix(minimalHead, "\r\n") + strings.Repeat("X-Forwarded-For: 192.0.2.1\r\n", 90) + "\r\n"},
-	} {
-		b.Run(bench.name, func(b *testing.B) {
-			u := newUpgrader(b, Config{Subprotocols: []string{"chat"}})
-			head := []byte(bench.head)
-			dst := make([]byte, 0, 1024)
+// verdict is the status that a request gets: 0 when it is plain HTTP, -1 when
+// its end is still to come.
+func verdict(u *Upgrader, h *Head, lim Limits, in []byte, cuts ...int) (int, string) {
+	response, rest, _ := serve(u, h, lim, in, cuts...)
+	if response == "" && rest == nil {
+		return -1, ""
+	}
+	if response == "" {
+		return 0, ""
+	}
+	status, err := strconv.Atoi(response[len("HTTP/1.1 "):len("HTTP/1.1 200")])
+	if err != nil {
+		return -2, response
+	}
+	return status, response
+}
+
+// expect asserts the answer to a request, in one piece, in two for every cut
+// there is, and byte by byte. It returns the response.
+func expect(t *testing.T, u *Upgrader, lim Limits, in string, want int) string {
+	t.Helper()
+	var h Head // reused for all: nothing of one request may stay for the next (H17)
+	status, response := verdict(u, &h, lim, []byte(in))
+	if status != want {
+		t.Fatalf("got %d, want %d, for %.200q", status, want, in)
+	}
+	var every []int
+	for cut := range in {
+		every = append(every, cut)
+		if s, r := verdict(u, &h, lim, []byte(in), cut); s != status || r != response {
+			t.Fatalf("cut at %d: got %d, want %d, for %.200q", cut, s, want, in)
+		}
+	}
+	if s, r := verdict(u, &h, lim, []byte(in), every...); s != status || r != response {
+		t.Fatalf("byte by byte: got %d, want %d, for %.200q", s, want, in)
+	}
+	return response
+}
+
+// request is a head made of lines; replacing and removing lines makes the bad ones.
+type request []string
+
+func goodRequest() request {
+	return strings.Split(strings.TrimSuffix(tutorialHead, "\r\n\r\n"), "\r\n")
+}
+
+// with replaces the line that begins with the prefix by the lines given; without
+// such a line it adds them at the end.
+func (r request) with(prefix string, lines ...string) request {
+	for i, line := range r {
+		if strings.HasPrefix(line, prefix) {
+			return slices.Concat(r[:i], lines, r[i+1:])
+		}
+	}
+	return slices.Concat(r, lines)
+}
+
+func (r request) String() string { return strings.Join(r, "\r\n") + "\r\n\r\n" }
+
+// anyOrigin accepts tutorialHead's Origin, which is not that of its Host.
+func anyOrigin(t testing.TB) *Upgrader {
+	return newUpgrader(t, Config{Origins: Origins{Any: true}, Subprotocols: []string{"superchat", "chat"}})
+}
+
+// H17: a Head that served one request carries nothing into the next.
+func TestHeadReusedIsClean(t *testing.T) {
+	var used, fresh Head
+	for _, in := range []string{chromiumHead, "GET http://u@h/ HTTP/1.1\r\nHost: a\r\n\r\n", "POST /%41?q HTTP/1.1\r\nHost: b\r\nContent-Length: 7\r\n\r\n"} {
+		used.Parse([]byte(in), Limits{})
+	}
+	in := []byte("GET / HTTP/1.0\r\n\r\n")
+	if used.Parse(in, Limits{}) != nil || fresh.Parse(in, Limits{}) != nil {
+		t.Fatal("refused")
+	}
+	if len(used.Fields) != 0 || len(used.Host) != 0 || used.ContentLength != 0 || used.RawQuery != nil ||
+		string(used.Path) != "/" || used.Minor != 0 || used.Chunked || string(used.Target) != string(fresh.Target) {
+		t.Fatalf("%+v", used)
+	}
+}
+
+// DESIGN, invariant 8, and H4: parsing into a used Head allocates nothing.
+func TestParseAllocatesNothing(t *testing.T) {
+	head := []byte(chromiumHead)
+	var h Head
+	allocs := testing.AllocsPerRun(100, func() {
+		if h.Parse(head, Limits{}) != nil || !h.WantsWebSocket() {
+			t.Error("refused")
+		}
+	})
+	if allocs != 0 {
+		t.Fatalf("%v allocations", allocs)
+	}
+}
+
+// One Upgrader serves all loops; answers made at the same time do not mix.
+func TestUpgraderSharedByGoroutines(t *testing.T) {
+	u := anyOrigin(t)
+	var wg sync.WaitGroup
+	for _, name := range []string{"chat", "superchat", "none"} {
+		wg.Go(func() {
 			var h Head
-			b.SetBytes(int64(len(head)))
-			b.ReportAllocs()
-			for b.Loop() {
-				var s Scanner
-				n, refusal := s.Scan(head, Limits{})
-				if refusal == nil {
-					refusal = h.Parse(head[:n], Limits{})
+			in := []byte(goodRequest().with("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: "+name).String())
+			for range 200 {
+				if h.Parse(in, Limits{}) != nil {
+					t.Error("refused")
+					return
 				}
-				if refusal != nil || !h.WantsWebSocket() {
-					b.Fatal(refusal)
-				}
-				res, refusal := u.Check(&h)
-				if refusal != nil {
-					b.Fatal(refusal.Reason)
-				}
-				if _, refusal = u.Accept(dst[:0], &h, res, nil); refusal != nil {
-					b.Fatal(refusal.Reason)
+				res, _ := u.Check(&h)
+				out, _ := u.Accept(nil, &h, res, http.Header{"X-Name": {name}})
+				if !bytes.Contains(out, []byte("X-Name: "+name+"\r\n")) ||
+					bytes.Contains(out, []byte("Protocol: "+name+"\r\n")) != (name != "none") {
+					t.Errorf("%s: %q", name, out)
+					return
 				}
 			}
 		})
 	}
+	wg.Wait()
 }

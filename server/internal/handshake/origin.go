@@ -62,10 +62,14 @@ func compileOrigin(pattern string) (originRule, error) {
 		return originRule{}, fmt.Errorf("handshake: origin %q is not of the form scheme://host or scheme://host:port, with or without *. before the host", pattern)
 	}
 	rule := originRule{scheme: string(o.scheme), host: string(o.host), port: string(o.port)}
-	if concrete != pattern {
-		rule.wild = true
-		rule.host = "." + rule.host
+	if concrete == pattern {
+		return rule, nil
 	}
+	if !isName(o.host) {
+		return originRule{}, fmt.Errorf("handshake: origin %q has a wildcard before an address", pattern)
+	}
+	rule.wild = true
+	rule.host = "." + rule.host
 	return rule, nil
 }
 

@@ -16,13 +16,13 @@ type Faults struct {
 	ReadInterrupt float64
 	ReadMax       int // most bytes a read gets; 0: no limit
 
-	// Writing. A write that is refused although there is room is followed by
-	// an edge, at the latest after Latency.
+	// Writing. A write that takes less than there is room for, or nothing, is
+	// followed by an edge, at the latest after Latency.
 	ShortWrite     float64
+	WriteAgain     float64 // EAGAIN although there is room: the kernel had no memory
+	WriteResource  float64 // ENOBUFS, which no edge follows
 	WriteInterrupt float64
-	NoBuffers      float64 // ENOBUFS or ENOMEM
-	NoBuffersMute  bool    // no edge follows those: more than the contract of sys allows
-	WriteMax       int     // most bytes a write takes; 0: no limit
+	WriteMax       int // most bytes a write takes; 0: no limit
 
 	// Accepting.
 	AcceptInterrupt float64
@@ -60,8 +60,8 @@ func SwarmFaults(r *rand.Rand) Faults {
 	on := func() bool { return r.IntN(2) == 0 }
 	often := [...]float64{0.01, 0.1, 0.5}
 	for _, p := range []*float64{
-		&f.ShortRead, &f.ReadAgain, &f.ReadInterrupt, &f.ShortWrite, &f.WriteInterrupt,
-		&f.NoBuffers, &f.AcceptInterrupt, &f.AcceptAbort, &f.AcceptResource,
+		&f.ShortRead, &f.ReadAgain, &f.ReadInterrupt, &f.ShortWrite, &f.WriteAgain,
+		&f.WriteResource, &f.WriteInterrupt, &f.AcceptInterrupt, &f.AcceptAbort, &f.AcceptResource,
 		&f.CloseInterrupt, &f.WaitInterrupt, &f.Spurious, &f.SplitWrite, &f.ResetDrops,
 	} {
 		if on() {

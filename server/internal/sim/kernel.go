@@ -163,7 +163,7 @@ func (k *Kernel) Peer(fd int) (netip.AddrPort, error) {
 	if !ok {
 		return netip.AddrPort{}, k.notOpen(callPeer, fd)
 	}
-	if s.flags&gone != 0 || s.flags&(finArrived|serverShut) == finArrived|serverShut {
+	if s.flags&gone != 0 || s.over() {
 		k.note(callPeer, fd, 0, syscall.ENOTCONN)
 		return netip.AddrPort{}, syscall.ENOTCONN
 	}

@@ -126,11 +126,11 @@ func (s *socket) write(bufs ...[]byte) (int, error) {
 		return 0, syscall.EPIPE
 	case total == 0:
 		return 0, nil
-	case w.chance(k.Faults.NoBuffers):
-		if !k.Faults.NoBuffersMute {
-			s.roomLater()
-		}
-		return 0, [...]error{syscall.ENOBUFS, syscall.ENOMEM}[w.Rand.IntN(2)]
+	case w.chance(k.Faults.WriteResource):
+		return 0, syscall.ENOBUFS
+	case w.chance(k.Faults.WriteAgain):
+		s.roomLater()
+		return 0, syscall.EAGAIN
 	case s.flags&clientClosed != 0:
 		// The kernel takes the bytes, and the other one answers that it is not there.
 		s.later(func() { s.end(syscall.ECONNRESET) })
@@ -183,12 +183,17 @@ func (s *socket) readable() bool {
 
 // shutdownWrite is the server's FIN.
 func (s *socket) shutdownWrite() error {
-	if s.flags&gone != 0 || s.flags&(finArrived|serverShut) == finArrived|serverShut {
+	s.edge(writable) // a writer would now learn that it must not; Linux wakes it even when this fails
+	if s.flags&gone != 0 || s.over() {
 		return syscall.ENOTCONN
 	}
 	s.flags |= serverShut
-	s.edge(writable) // a writer would now learn that it must not
 	return nil
+}
+
+// over reports whether both sides have ended their streams in good order.
+func (s *socket) over() bool {
+	return s.flags&(finArrived|serverShut) == finArrived|serverShut
 }
 
 // close is the end of the server's descriptor.
@@ -263,7 +268,7 @@ func (s *socket) finArrives() {
 
 // end ends the connection at the server with an error.
 func (s *socket) end(fault syscall.Errno) {
-	if s.flags&(serverClosed|gone) != 0 {
+	if s.flags&(serverClosed|gone) != 0 || s.over() {
 		return
 	}
 	if s.flags&finArrived != 0 && fault == syscall.ECONNRESET {

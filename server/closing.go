@@ -1,0 +1,220 @@
+package server
+
+import (
+	"errors"
+
+	"github.com/roost-ws/roost/server/internal/engine"
+	"github.com/roost-ws/roost/server/internal/wire"
+)
+
+// lingerMax is how many bytes are read and thrown away behind the end of a
+// connection. A socket that is closed with unread bytes is reset, and the reset
+// can overtake our last words. RFC 9112, 9.6.
+const lingerMax = 1 << 20
+
+// closing is what a connection needs on its way out.
+type closing struct {
+	err       *CloseError // what OnClose will be told
+	discarded int         // bytes read while lingering
+}
+
+// remember keeps the first account of how the connection ended.
+func (c *Conn) remember(err *CloseError) {
+	if r := c.rarely(); r.err == nil {
+		r.err = err
+	}
+}
+
+// fail closes the connection with a Close frame of ours and no wait for the
+// peer's. RFC 6455, 7.1.7.
+func (c *Conn) fail(err *CloseError) {
+	c.remember(err)
+	c.pipe.EnqueueLast(wire.AppendClose(nil, err.Code, err.Reason), uint16(err.Code)) // fails when a Close is queued already
+	c.end()
+}
+
+// failFor fails the connection for a frame that breaks the rules.
+func (c *Conn) failFor(err error) {
+	var broken *wire.Error
+	if !errors.As(err, &broken) {
+		panic(err) // wire makes no others
+	}
+	c.fail(&CloseError{Code: broken.Code, Reason: broken.Reason})
+}
+
+// onCloseFrame answers the peer's Close frame, or takes it as the answer to ours.
+func (c *Conn) onCloseFrame(payload []byte) {
+	code, reason, err := wire.ParseClose(payload)
+	if err != nil {
+		c.failFor(err)
+		return
+	}
+	c.settle() // if our own was queued, it came first
+	c.remember(&CloseError{Code: code, Reason: reason, Remote: true})
+	// "When sending a Close frame in response, the endpoint typically echos the
+	// status code it received." RFC 6455, 5.5.1.
+	c.pipe.EnqueueLast(wire.AppendClose(nil, code, ""), uint16(code))
+	c.end()
+}
+
+// end lingers, and has the application told: at once if it may be called here.
+func (c *Conn) end() {
+	if c.calls&owesClose != 0 {
+		if c.pipe.Calling() {
+			c.onClose()
+		} else {
+			c.pipe.NeedCalls()
+		}
+	}
+	c.linger()
+}
+
+// onClose makes the last call into the application.
+func (c *Conn) onClose() {
+	if c.calls&owesOpen != 0 {
+		c.callOwed()
+	}
+	c.settle()
+	c.remember(&CloseError{Code: StatusAbnormal})
+	err := c.rare.err
+	c.calls &^= owesClose
+	c.pipe.NoCalls()
+	c.srv.stats.countClose(err.Code)
+	if h := c.srv.handler.OnClose; h != nil {
+		defer c.rescue()
+		h(c, err)
+	}
+}
+
+// linger ends our side of the stream once all is sent, and waits for the end
+// of the peer's.
+func (c *Conn) linger() {
+	c.setState(stateLingering)
+	c.dec.Reset()
+	c.pipe.ShutdownWrite()
+	c.pipe.SetDue(c.pipe.Now() + c.srv.ticks.close)
+}
+
+// discard counts what came after the end.
+func (c *Conn) discard(n int) {
+	r := c.rarely()
+	if r.discarded += n; r.discarded > lingerMax {
+		c.pipe.Finish()
+	}
+}
+
+// Asked looks at what other goroutines did: queued a Close frame, or met the
+// limit of the outbound queue.
+func (c *Conn) Asked() {
+	if c.state != stateOpen {
+		return
+	}
+	if c.pipe.Overflowed() {
+		c.slow()
+		return
+	}
+	c.settle()
+}
+
+// settle moves the connection to closing if the application queued a Close frame.
+func (c *Conn) settle() {
+	if code, sealed := c.pipe.Sealed(); sealed && c.state == stateOpen {
+		c.remember(&CloseError{Code: StatusCode(code)})
+		c.setState(stateClosing)
+		c.pipe.SetDue(c.pipe.Now() + c.srv.ticks.close)
+	}
+}
+
+// slow closes the connection of a client that does not take what it is sent.
+// Messages that were not begun are dropped, so that it may learn why.
+func (c *Conn) slow() {
+	c.srv.stats.SlowConsumers.Add(1)
+	c.pipe.Purge()
+	c.fail(&CloseError{Code: StatusTryAgainLater, Reason: "slow consumer", Err: ErrSlowConsumer})
+}
+
+// pingAfter is the silence after which this connection is sent a Ping: between
+// three quarters and all of Config.PingInterval, by slot, so that clients that
+// came together do not stay together.
+func (c *Conn) pingAfter() engine.Tick {
+	every := c.srv.ticks.ping
+	hash := uint32(c.pipe.Token()) * 0x9e3779b1 >> 20 // 12 bits
+	return every - engine.Tick(uint64(every/4)*uint64(hash)>>12)
+}
+
+// firstDue is the first deadline of an open connection.
+func (c *Conn) firstDue() engine.Tick {
+	now, t := c.pipe.Now(), &c.srv.ticks
+	var due engine.Tick
+	if t.ping != 0 {
+		due = now + c.pingAfter()
+	}
+	if t.idle != 0 {
+		due = sooner(due, now+t.idle)
+	}
+	return due
+}
+
+// keep enforces the deadlines of an open connection: a peer that takes nothing,
+// a message that does not end, silence. Only received bytes refresh liveness.
+// It returns the next deadline, or 0 when it closed the connection or there is none.
+func (c *Conn) keep(now engine.Tick) (due engine.Tick) {
+	t := &c.srv.ticks
+	heard := c.pipe.Heard()
+	if oldest := c.pipe.Oldest(); oldest != 0 {
+		if now >= oldest+t.stall {
+			c.slow()
+			return 0
+		}
+		due = oldest + t.stall
+	}
+	if c.began != 0 {
+		if now >= c.began+t.message {
+			c.srv.stats.MessageTimeouts.Add(1)
+			c.fail(&CloseError{Code: StatusPolicy, Reason: "message took too long", Err: ErrTimeout})
+			return 0
+		}
+		due = sooner(due, c.began+t.message)
+	}
+	if t.idle != 0 {
+		if now >= heard+t.idle {
+			c.srv.stats.IdleTimeouts.Add(1)
+			c.fail(&CloseError{Code: c.srv.cfg.IdleCode, Reason: "idle", Err: ErrTimeout})
+			return 0
+		}
+		due = sooner(due, heard+t.idle)
+	}
+	if t.ping == 0 {
+		return due
+	}
+	if heard > c.pinged {
+		c.pinged = 0
+	}
+	if c.pinged == 0 && now >= heard+c.pingAfter() {
+		c.pinged = now
+		c.srv.stats.Pings.Add(1)
+		c.Ping(nil) // one that finds no room is not needed: there is the stall
+	}
+	if c.pinged == 0 {
+		return sooner(due, heard+c.pingAfter())
+	}
+	if t.pong == 0 {
+		c.pinged = 0 // nobody waits for the answer
+		return sooner(due, now+c.pingAfter())
+	}
+	if now >= c.pinged+t.pong {
+		c.srv.stats.PongTimeouts.Add(1)
+		c.remember(&CloseError{Code: StatusAbnormal, Reason: "no answer to a ping", Err: ErrTimeout})
+		c.pipe.Finish()
+		return 0
+	}
+	return sooner(due, c.pinged+t.pong)
+}
+
+// sooner is the smaller of two deadlines, of which 0 is none.
+func sooner(a, b engine.Tick) engine.Tick {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

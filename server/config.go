@@ -1,0 +1,214 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/roost-ws/roost/server/internal/handshake"
+	"github.com/roost-ws/roost/server/internal/sys"
+	"github.com/roost-ws/roost/server/internal/wire"
+)
+
+// Handler holds an application's callbacks; each may be nil. For one
+// connection they run one at a time, in order. They run on a worker and may
+// block, unless Config.Inline is set: then they run on the loop of the
+// connection and must not. A callback that panics costs its connection (1011).
+type Handler struct {
+	// OnOpen: the opening handshake is done. r is valid until OnOpen returns.
+	OnOpen func(c *Conn, r *Request)
+	// OnMessage: a whole message came; op is Text or Binary, and text is valid
+	// UTF-8. message is a view into the server's buffer: it must not be changed and
+	// is valid until OnMessage returns.
+	OnMessage func(c *Conn, op Opcode, message []byte)
+	// OnClose is the last call for a connection that was opened. What is sent in it goes nowhere.
+	OnClose func(c *Conn, err *CloseError)
+	// OnDrain: the outbound queue is empty again, after the peer had been too slow
+	// to take all of it at once. Producers that hold back wait for it.
+	OnDrain func(c *Conn)
+}
+
+// Policy says what happens to a message that finds the outbound queue at Limits.Outbound.
+type Policy uint8
+
+const (
+	// CloseSlow closes the connection with 1013: the client may come back and ask anew.
+	CloseSlow Policy = iota
+	// DropNewest drops the message that found no room.
+	DropNewest
+	// DropOldest drops the messages that wait longest, whole ones that were not begun.
+	DropOldest
+)
+
+// Origins says which web pages may connect. The zero value is the same-origin
+// policy for requests with an Origin; see its fields for others.
+type Origins = handshake.Origins
+
+// Refusal answers a request that gets no WebSocket: a status, a sentence and header fields.
+type Refusal = handshake.Refusal
+
+// Limits bounds what clients can make a server hold. 0 means the default.
+type Limits struct {
+	// Conns is how many connections may be open, handshakes included. Those
+	// beyond get 503. Default: what the descriptor limit allows.
+	Conns int
+	// ConnsPerAddress is how many one address (an IPv6 /64) may have; those beyond
+	// get 429. Addresses are counted by hash. Default 65,536; negative: no limit.
+	ConnsPerAddress int
+	// Message is the size of a message in bytes, all fragments together. Default 1 MiB.
+	Message int
+	// Fragments is how many frames may make up a message. Default 1,024.
+	Fragments int
+	// Outbound is how many bytes may wait for a slow client. A message that finds
+	// the queue empty is always taken. Default 1 MiB.
+	Outbound int
+	// HandshakeBytes, HandshakeTarget and HandshakeFields bound a request head, its
+	// target and the number of its fields. Defaults 8,192 bytes, 4,096 bytes, 100.
+	HandshakeBytes, HandshakeTarget, HandshakeFields int
+	// HTTPConns is how many connections may be with Config.HTTP at a time; those
+	// beyond get 503. Default 1,024.
+	HTTPConns int
+}
+
+// Timeouts bounds how long a connection may stay in a state. 0 means the
+// default. They are exact to a tenth of a second, and with very many
+// connections to a second.
+type Timeouts struct {
+	Handshake time.Duration // from accept to the whole request head; default 10 s
+	Message   time.Duration // from the first byte of a message to its last; default 60 s
+	Close     time.Duration // from our Close frame to the peer's, and to the end of its stream; default 5 s
+	Stall     time.Duration // how long a byte may wait for a slow client; default 10 s
+	Drain     time.Duration // the window over which Shutdown spreads its Close frames; default 10 s
+	HTTPRead  time.Duration // for a request to Config.HTTP, body included; default 30 s
+	HTTPWrite time.Duration // for its response; default 60 s
+	HTTPIdle  time.Duration // between two such requests; default 60 s
+}
+
+// Config is how a server is to work. The zero value serves.
+type Config struct {
+	// Inline promises that callbacks do not block. They then run on the loop of
+	// their connection, always the same goroutine, which is cheapest.
+	Inline bool
+	// Loops is the number of pollers; default GOMAXPROCS.
+	Loops int
+	// Workers is how many callbacks may block at the same time, beside one for
+	// each loop. When all do, connections wait and TCP pushes back; accepts, pings
+	// and deadlines go on. Default 256. Of no use with Inline.
+	Workers int
+
+	Limits   Limits
+	Timeouts Timeouts
+
+	// PingInterval is the silence after which a client is sent a Ping, and
+	// PongTimeout how long anything may then take to come. Defaults 30 s and 30 s; negative: off.
+	PingInterval, PongTimeout time.Duration
+	// IdleTimeout is the silence after which a connection is closed with IdleCode. Default: off.
+	IdleTimeout time.Duration
+	IdleCode    StatusCode // default 1001
+
+	// ShutdownCode is sent to every client by Shutdown. Default 1001.
+	ShutdownCode StatusCode
+
+	// SlowConsumer is what happens at Limits.Outbound and Timeouts.Stall.
+	SlowConsumer Policy
+
+	// Subprotocols are those the server speaks; of a client's list the first that is here is chosen.
+	Subprotocols []string
+	// Origins says which web pages may connect.
+	Origins Origins
+	// OnUpgrade is asked before each opening handshake is accepted. It may refuse
+	// it, or add fields to the response with Request.SetHeader. It may block unless
+	// Inline is set. r is valid until it returns.
+	OnUpgrade func(r *Request) *Refusal
+
+	// HTTP serves requests on the same port that ask for no WebSocket. nil refuses them.
+	HTTP http.Handler
+
+	// Logger gets the server's few own lines, none per connection but the stack of
+	// a panic. Default slog.Default().
+	Logger *slog.Logger
+
+	kernel sys.Kernel // the simulator's, in tests
+	submit func(func()) error
+}
+
+// withDefaults fills in what was left out and says what cannot be.
+func (cfg Config) withDefaults() (Config, error) {
+	cfg.Loops = cmp.Or(cfg.Loops, runtime.GOMAXPROCS(0))
+	cfg.Workers = cmp.Or(cfg.Workers, 256)
+	cfg.PingInterval = cmp.Or(cfg.PingInterval, 30*time.Second)
+	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, 30*time.Second)
+	cfg.IdleCode = cmp.Or(cfg.IdleCode, StatusGoingAway)
+	cfg.ShutdownCode = cmp.Or(cfg.ShutdownCode, StatusGoingAway)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	if cfg.kernel == nil {
+		cfg.kernel = sys.Real()
+	}
+
+	l := &cfg.Limits
+	l.ConnsPerAddress = cmp.Or(l.ConnsPerAddress, 1<<16)
+	l.Message = cmp.Or(l.Message, 1<<20)
+	l.Fragments = cmp.Or(l.Fragments, 1024)
+	l.Outbound = cmp.Or(l.Outbound, 1<<20)
+	l.HTTPConns = cmp.Or(l.HTTPConns, 1024)
+	if l.Conns == 0 {
+		descriptors, err := sys.RaiseDescriptorLimit()
+		if err != nil {
+			return cfg, err
+		}
+		l.Conns = max(1, int(min(descriptors, 1<<24))-descriptorReserve)
+	}
+
+	t := &cfg.Timeouts
+	t.Handshake = cmp.Or(t.Handshake, 10*time.Second)
+	t.Message = cmp.Or(t.Message, 60*time.Second)
+	t.Close = cmp.Or(t.Close, 5*time.Second)
+	t.Stall = cmp.Or(t.Stall, 10*time.Second)
+	t.Drain = cmp.Or(t.Drain, 10*time.Second)
+	t.HTTPRead = cmp.Or(t.HTTPRead, 30*time.Second)
+	t.HTTPWrite = cmp.Or(t.HTTPWrite, 60*time.Second)
+	t.HTTPIdle = cmp.Or(t.HTTPIdle, 60*time.Second)
+	return cfg, cfg.check()
+}
+
+// descriptorReserve is what is left of the descriptor limit for everything
+// that is not a client: listeners, pollers, files, the refused on their way out.
+const descriptorReserve = 100
+
+func (cfg *Config) check() error {
+	var errs []error
+	positive := func(name string, v int64) {
+		if v < 1 {
+			errs = append(errs, fmt.Errorf("server: Config.%s is %d, and must be positive (0 stands for the default)", name, v))
+		}
+	}
+	positive("Loops", int64(cfg.Loops))
+	positive("Workers", int64(cfg.Workers))
+	l, t := &cfg.Limits, &cfg.Timeouts
+	positive("Limits.Conns", int64(l.Conns))
+	positive("Limits.Message", int64(l.Message))
+	positive("Limits.Fragments", int64(l.Fragments))
+	positive("Limits.Outbound", int64(l.Outbound))
+	positive("Limits.HTTPConns", int64(l.HTTPConns))
+	positive("Timeouts.Handshake", int64(t.Handshake))
+	positive("Timeouts.Message", int64(t.Message))
+	positive("Timeouts.Close", int64(t.Close))
+	positive("Timeouts.Stall", int64(t.Stall))
+	positive("Timeouts.Drain", int64(t.Drain))
+	positive("Timeouts.HTTPRead", int64(t.HTTPRead))
+	positive("Timeouts.HTTPWrite", int64(t.HTTPWrite))
+	positive("Timeouts.HTTPIdle", int64(t.HTTPIdle))
+	for name, code := range map[string]StatusCode{"IdleCode": cfg.IdleCode, "ShutdownCode": cfg.ShutdownCode} {
+		if !wire.ValidCloseCode(code) {
+			errs = append(errs, fmt.Errorf("server: Config.%s is %d, which may not stand in a Close frame (RFC 6455, 7.4)", name, code))
+		}
+	}
+	if cfg.SlowConsumer > DropOldest {
+		errs = append(errs, fmt.Errorf("server: Config.SlowConsumer is %d, which is no Policy", cfg.SlowConsumer))
+	}
+	return errors.Join(errs...)
+}

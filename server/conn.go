@@ -1,0 +1,101 @@
+package server
+
+import (
+	"net/netip"
+
+	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/engine"
+	"github.com/roost-ws/roost/server/internal/wire"
+)
+
+// Conn is a WebSocket connection. Its methods may be called by any goroutine,
+// also after it was closed, unless they say otherwise.
+type Conn struct {
+	pipe  engine.Conn
+	srv   *Server
+	value any
+	dec   wire.Decoder
+	rare  *rare // what only the opening and closing handshakes need; nil in between
+
+	state   state
+	turned  turned // why it is turned away
+	proto   int8   // index into Config.Subprotocols, or -1
+	calls   calls  // which callbacks are owed or were made
+	address uint32 // where the client's address is counted
+	began   engine.Tick
+	pinged  engine.Tick // when the Ping that was not answered yet was sent; 0: none is out
+}
+
+// Send queues a message and sees to its sending; it does not wait for the
+// client. payload is copied. What a callback sends on its own connection goes
+// out in one write when it returns.
+//
+// It returns ErrClosed when the connection is closed or closing, and
+// ErrSlowConsumer when the message found no room.
+func (c *Conn) Send(op Opcode, payload []byte) error {
+	var head [wire.ServerHeaderMax]byte
+	n := wire.PutHeader(&head, op, len(payload))
+	if err := c.pipe.Enqueue(head[:n], payload, false); err != nil {
+		return c.sendError(err)
+	}
+	return nil
+}
+
+// SendPrepared is Send for a message that was encoded before. It is not copied.
+func (c *Conn) SendPrepared(p *Prepared) error {
+	if err := c.pipe.EnqueueShared(p.frame); err != nil {
+		return c.sendError(err)
+	}
+	return nil
+}
+
+func (c *Conn) sendError(err error) error {
+	if err == engine.ErrOverflow {
+		return ErrSlowConsumer
+	}
+	return err
+}
+
+// Ping sends a Ping with up to 125 bytes of payload. Pongs are not reported.
+func (c *Conn) Ping(payload []byte) error {
+	if len(payload) > ws.MaxControlFramePayloadSize {
+		return ErrControlTooLong
+	}
+	return c.Send(ws.OpPing, payload)
+}
+
+// Close begins the closing handshake: after what was sent before, a Close frame
+// goes out, and nothing after it. Messages that still come are dropped. OnClose
+// follows when the client has answered, or after Timeouts.Close. A code that may not stand
+// in a Close frame is replaced by 1011, except 1005, which sends none.
+func (c *Conn) Close(code StatusCode, reason string) error {
+	if code != StatusNone && !wire.ValidCloseCode(code) {
+		code = StatusInternalError
+	}
+	return c.pipe.EnqueueLast(wire.AppendClose(nil, code, reason), uint16(code))
+}
+
+// Value returns what SetValue set. Both belong to the connection's callbacks;
+// other goroutines may read a value that OnOpen set and nobody changes.
+func (c *Conn) Value() any { return c.value }
+
+// SetValue attaches a value of the application's to the connection.
+func (c *Conn) SetValue(v any) { c.value = v }
+
+// RemoteAddr returns the client's address. It is not valid for unix sockets,
+// and after OnClose has returned.
+func (c *Conn) RemoteAddr() netip.AddrPort { return c.pipe.Peer() }
+
+// Subprotocol returns the subprotocol that was agreed on, or "".
+func (c *Conn) Subprotocol() string {
+	if c.proto < 0 {
+		return ""
+	}
+	return c.srv.cfg.Subprotocols[c.proto]
+}
+
+// Loop returns the index of the loop that the connection belongs to, for Server.Post.
+func (c *Conn) Loop() int { return c.pipe.Loop() }
+
+// ID identifies the connection among all that its loop ever has.
+func (c *Conn) ID() uint64 { return c.pipe.Token() }

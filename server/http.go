@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/roost-ws/roost/server/internal/sys"
+)
+
+// httpSide serves requests on the server's port that ask for no WebSocket,
+// with net/http. There a connection has a goroutine; their number is bounded by
+// Limits.HTTPConns, and they do not stay long when idle.
+type httpSide struct {
+	srv   *Server
+	http  *http.Server
+	conns chan net.Conn
+	count atomic.Int64
+	done  chan struct{}
+	once  sync.Once
+}
+
+var refuseHTTP = &Refusal{
+	Status: http.StatusServiceUnavailable, Reason: "The server serves as many HTTP connections as it may.",
+	Header: http.Header{"Retry-After": {"1"}},
+}
+
+func newHTTPSide(s *Server) *httpSide {
+	h := &httpSide{srv: s, conns: make(chan net.Conn, s.cfg.Limits.HTTPConns), done: make(chan struct{})}
+	t := &s.cfg.Timeouts
+	h.http = &http.Server{
+		Handler:           s.cfg.HTTP,
+		ReadHeaderTimeout: t.Handshake,
+		ReadTimeout:       t.HTTPRead,
+		WriteTimeout:      t.HTTPWrite,
+		IdleTimeout:       t.HTTPIdle,
+		MaxHeaderBytes:    s.cfg.Limits.HandshakeBytes,
+	}
+	go h.http.Serve(h) // returns when h is closed
+	return h
+}
+
+// toHTTP gives the connection to net/http, with the bytes already read.
+func (c *Conn) toHTTP(head, rest []byte) {
+	h := c.srv.http
+	if h.count.Add(1) > int64(c.srv.cfg.Limits.HTTPConns) || c.srv.closing.Load() {
+		h.count.Add(-1)
+		c.srv.stats.OverHTTP.Add(1)
+		c.refuse(refuseHTTP)
+		return
+	}
+	early := bytes.Join([][]byte{head, rest}, nil)
+	conn, err := sys.FileConn(c.pipe.Detach())
+	if err != nil {
+		h.count.Add(-1)
+		c.srv.cfg.Logger.Warn("server: a connection was lost on its way to HTTP", "err", err)
+		return
+	}
+	h.conns <- &httpConn{Conn: conn, early: early, side: h} // has room for as many as count allows
+}
+
+// Accept, Close and Addr make httpSide the listener of its http.Server.
+func (h *httpSide) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *httpSide) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+func (h *httpSide) Addr() net.Addr { return httpAddr{} }
+
+type httpAddr struct{}
+
+func (httpAddr) Network() string { return "roost" }
+func (httpAddr) String() string  { return "http side" }
+
+func (h *httpSide) shutdown(ctx context.Context) { h.http.Shutdown(ctx) }
+
+func (h *httpSide) close() {
+	h.http.Close()
+	for {
+		select {
+		case c := <-h.conns:
+			c.Close()
+		default:
+			return
+		}
+	}
+}
+
+// httpConn is a connection of which the first bytes were already read.
+type httpConn struct {
+	net.Conn
+	early []byte // not yet read by net/http; only its reader uses it
+	side  *httpSide
+	once  sync.Once
+}
+
+func (c *httpConn) Read(b []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(b, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *httpConn) Close() error {
+	c.once.Do(func() { c.side.count.Add(-1) })
+	return c.Conn.Close()
+}
+
+// SyscallConn gives Upgrade the descriptor.
+func (c *httpConn) SyscallConn() (syscall.RawConn, error) {
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return sc.SyscallConn()
+}
+
+// Upgrade takes over the connection of a request that came in through net/http
+// (the server's own HTTP side or any http.Server without TLS) and serves it
+// like one that came directly: the opening handshake is answered by this
+// server, with its limits, Origins and OnUpgrade. It returns at once. After an
+// error, which says that the connection could not be taken over, an HTTP error was sent.
+func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
+	if s.closing.Load() {
+		http.Error(w, "The server is shutting down.", http.StatusServiceUnavailable)
+		return ErrServerClosed
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, "This connection cannot be upgraded.", http.StatusInternalServerError)
+		return errors.Join(errors.New("server: upgrade"), err)
+	}
+	defer conn.Close() // what goes on is a duplicate
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		const text = "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+		conn.Write([]byte(text))
+		return errors.New("server: upgrade: the connection is not a plain socket (TLS ends in net/http)")
+	}
+	fd, err := sys.DupConn(sc)
+	if err != nil {
+		return errors.Join(errors.New("server: upgrade"), err)
+	}
+	early := requestHead(r)
+	if n := rw.Reader.Buffered(); n > 0 {
+		b, _ := rw.Reader.Peek(n) // n bytes are buffered
+		early = append(early, b...)
+	}
+	peer, _ := netAddrPort(conn.RemoteAddr())
+	session := s.admit(nil, peer)
+	if session == nil {
+		return s.cfg.kernel.Close(fd)
+	}
+	s.engine.Adopt(fd, session, early)
+	return nil
+}
+
+// requestHead writes r's head as it came, as far as net/http remembers it.
+func requestHead(r *http.Request) []byte {
+	var b bytes.Buffer
+	b.WriteString(r.Method + " " + r.RequestURI + " " + r.Proto + "\r\nHost: " + r.Host + "\r\n")
+	header := r.Header.Clone()
+	if len(r.TransferEncoding) > 0 {
+		header.Set("Transfer-Encoding", strings.Join(r.TransferEncoding, ", "))
+	}
+	header.Write(&b) // a Buffer does not fail
+	b.WriteString("\r\n")
+	return b.Bytes()
+}

@@ -1,0 +1,184 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"sync"
+
+	"github.com/roost-ws/roost/server/internal/handshake"
+)
+
+// opening is what the opening handshake needs: nothing before the first byte.
+type opening struct {
+	scan handshake.Scanner
+	head []byte // bytes of a request head that is not whole yet
+	owed []byte // the head that OnOpen, which is still to be called, is about
+}
+
+var heads = sync.Pool{New: func() any { return new(handshake.Head) }}
+
+// collect gathers the request head and, when it is whole, answers it.
+func (c *Conn) collect(in []byte) (used, calls int) {
+	if len(in) == 0 {
+		return 0, 0
+	}
+	r := c.rarely()
+	b, old := in, len(r.head)
+	if old > 0 {
+		r.head = append(r.head, in...)
+		b = r.head
+	}
+	n, refusal := r.scan.Scan(b, c.srv.head)
+	switch {
+	case refusal != nil:
+		c.refuse(refusal)
+		return len(in), 0
+	case n == 0:
+		if old == 0 {
+			r.head = bytes.Clone(in)
+		}
+		return len(in), 0
+	}
+	if c.srv.cfg.OnUpgrade != nil && !c.pipe.Calling() {
+		// The hook may block, and this is the loop. All of it once more, on a worker.
+		r.head, r.scan = nil, handshake.Scanner{}
+		c.pipe.NeedCalls()
+		if old == 0 {
+			return 0, 0
+		}
+		c.pipe.Unread(b)
+		return len(in), 0
+	}
+	h := heads.Get().(*handshake.Head)
+	defer heads.Put(h)
+	return n - old, c.answer(h, b[:n], b[n:])
+}
+
+// answer decides what becomes of a whole request head. rest is what came behind it.
+func (c *Conn) answer(h *handshake.Head, head, rest []byte) (calls int) {
+	if refusal := h.Parse(head, c.srv.head); refusal != nil {
+		c.refuse(refusal)
+		return 0
+	}
+	if c.srv.http != nil && !h.WantsWebSocket() {
+		c.toHTTP(head, rest)
+		return 0
+	}
+	res, refusal := c.srv.upgrader.Check(h)
+	req := &Request{head: h, conn: c}
+	if refusal == nil && c.srv.cfg.OnUpgrade != nil {
+		calls++
+		refusal = c.onUpgrade(req)
+	}
+	var response []byte
+	if refusal == nil {
+		response, refusal = c.srv.upgrader.Accept(nil, h, res, req.response)
+	}
+	if refusal != nil {
+		c.refuse(refusal)
+		return calls
+	}
+	c.pipe.Enqueue(response, nil, true) // fails only when the connection is being closed
+	c.proto = int8(res.Subprotocol)
+	c.opened()
+	switch {
+	case c.srv.handler.OnOpen == nil:
+		return calls
+	case c.pipe.Calling():
+		c.onOpen(req)
+		return calls + 1
+	}
+	// A worker will make the call, from the same head.
+	c.calls |= owesOpen
+	c.rarely().owed = bytes.Clone(head)
+	return calls
+}
+
+// opened moves the connection to open. From here on its turns may run the application's code.
+func (c *Conn) opened() {
+	c.setState(stateOpen)
+	c.srv.stats.Opened.Add(1)
+	c.rare = nil
+	c.began = 0
+	c.calls |= owesClose
+	if c.pipe.Calling() {
+		c.pipe.Calls()
+	} else {
+		c.pipe.NeedCalls()
+	}
+	c.pipe.SetDue(c.firstDue())
+}
+
+// callOwed makes the OnOpen call that the loop could not make.
+func (c *Conn) callOwed() {
+	head := c.rare.owed
+	c.rare.owed = nil
+	c.calls &^= owesOpen
+	h := heads.Get().(*handshake.Head)
+	defer heads.Put(h)
+	if h.Parse(head, c.srv.head) == nil { // it was parsed before
+		c.onOpen(&Request{head: h, conn: c})
+	}
+}
+
+func (c *Conn) onOpen(r *Request) {
+	defer c.rescue()
+	c.srv.handler.OnOpen(c, r)
+}
+
+func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.srv.panicked(p)
+			refusal = refuseInternal
+		}
+	}()
+	return c.srv.cfg.OnUpgrade(r)
+}
+
+var (
+	refuseInternal = &Refusal{Status: http.StatusInternalServerError, Reason: "The server met an error of its own."}
+	refuseConns    = &Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "The server holds as many connections as it may.",
+		Header: http.Header{"Retry-After": {"10"}},
+	}
+	refuseAddress = &Refusal{
+		Status: http.StatusTooManyRequests, Reason: "Too many connections come from this address.",
+		Header: http.Header{"Retry-After": {"10"}},
+	}
+)
+
+// refuse answers with an HTTP error and sees the client off.
+func (c *Conn) refuse(r *Refusal) {
+	c.srv.stats.refusals[r.Cause].Add(1)
+	c.pipe.Enqueue(r.Append(nil), nil, true)
+	c.linger()
+}
+
+// turned says why a connection is turned away at the door.
+type turned uint8
+
+const (
+	welcome     turned = iota
+	overConns          // Limits.Conns was met
+	overAddress        // Limits.ConnsPerAddress was met
+)
+
+// turnAway refuses a connection that met a limit, before it has said anything.
+func (c *Conn) turnAway() {
+	r := refuseConns
+	if c.turned == overAddress {
+		r = refuseAddress
+	}
+	c.pipe.Enqueue(r.Append(nil), nil, true)
+	c.linger()
+}
+
+// responseLen is the length of the HTTP response that b begins with. Behind a
+// 101 frames may follow; behind everything else nothing does.
+func responseLen(b []byte) int {
+	if end := bytes.Index(b, []byte("\r\n\r\n")); end >= 0 && bytes.HasPrefix(b, []byte("HTTP/1.1 101 ")) {
+		return end + 4
+	}
+	return len(b)
+}

@@ -1,0 +1,212 @@
+package push
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/roost-ws/roost/server"
+)
+
+// Config says how a Hub behaves. Only Apps has no default.
+type Config struct {
+	Apps []App
+
+	// ActivityTimeout is after how much silence clients ping the server; they are
+	// told when they connect. One that stays silent for ActivityGrace longer is
+	// closed. Default 120 s, whole seconds. Proxies that cut idle connections
+	// sooner (nginx: 60 s) need less.
+	ActivityTimeout time.Duration
+
+	// Backlog is how many events may wait for delivery on one loop before more
+	// are refused. Default 8192.
+	Backlog int
+}
+
+// ActivityGrace is how much longer than the activity timeout a silent client is
+// tolerated: official clients wait 30 s for the answer to a ping.
+const ActivityGrace = 30 * time.Second
+
+const (
+	defaultActivityTimeout = 120 * time.Second
+	defaultBacklog         = 8192
+	// messageBytes is the largest message of a client. The largest in the
+	// protocol are client events and sign-ins, about 10 KiB before escaping.
+	messageBytes = 64 << 10
+)
+
+// Hub serves apps. Make one with New, and one server for it with NewServer.
+type Hub struct {
+	apps            atomic.Pointer[apps]
+	activityTimeout time.Duration
+	backlog         int64
+	numbering       numbering
+	pong            *server.Prepared
+	shards          []*shard // by loop; made before the server accepts
+	published       atomic.Uint64
+}
+
+// New makes a Hub. It serves nobody until NewServer was called.
+func New(config Config) (*Hub, error) {
+	table, err := newApps(config.Apps)
+	if err != nil {
+		return nil, fmt.Errorf("push: %w", err)
+	}
+	if config.ActivityTimeout == 0 {
+		config.ActivityTimeout = defaultActivityTimeout
+	}
+	// Stock clients give up on a connection that announces 0.
+	if config.ActivityTimeout < time.Second || config.ActivityTimeout%time.Second != 0 {
+		return nil, fmt.Errorf("push: activity timeout %v: use whole seconds, at least one", config.ActivityTimeout)
+	}
+	if config.Backlog == 0 {
+		config.Backlog = defaultBacklog
+	}
+	if config.Backlog < 0 {
+		return nil, errors.New("push: backlog is negative")
+	}
+	h := &Hub{
+		activityTimeout: config.ActivityTimeout,
+		backlog:         int64(config.Backlog),
+		numbering:       newNumbering(),
+		pong:            server.Prepare(server.Text, []byte(`{"event":"pusher:pong","data":"{}"}`)),
+	}
+	h.apps.Store(table)
+	return h, nil
+}
+
+// NewServer makes the server that h speaks through. It completes config with
+// what the protocol asks for: handlers run on the loops, any Origin may connect (a
+// client is known by its app key), silence ends connections and pings are
+// the clients' business. Everything else is the caller's, HTTP above all. A
+// Hub has one server; call NewServer once.
+func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
+	if h.shards != nil {
+		return nil, errors.New("push: the hub has its server already")
+	}
+	config.Inline = true
+	config.Origins = server.Origins{Any: true}
+	config.PingInterval = -1
+	config.IdleTimeout = h.activityTimeout + ActivityGrace
+	config.IdleCode = codePongNotReceived
+	config.Limits.Message = cmp.Or(config.Limits.Message, messageBytes)
+	srv, err := server.New(server.Handler{
+		OnOpen:    h.open,
+		OnMessage: h.message,
+		OnClose:   func(c *server.Conn, _ *server.CloseError) { h.close(c) },
+	}, config)
+	if err != nil {
+		return nil, err
+	}
+	if srv.Loops() > maxLoops {
+		return nil, fmt.Errorf("push: %d loops do not fit into socket ids, at most %d do", srv.Loops(), maxLoops)
+	}
+	for loop := range srv.Loops() {
+		s := &shard{loop: loop, post: srv.Post}
+		s.task = s.run
+		h.shards = append(h.shards, s)
+	}
+	return srv, nil
+}
+
+// App returns the configuration of the app with the given id.
+func (h *Hub) App(id string) (App, bool) {
+	a := h.apps.Load().byID[id]
+	if a == nil {
+		return App{}, false
+	}
+	return *a.config.Load(), true
+}
+
+// ErrNoApp is what Publish returns for an app that is not there.
+var ErrNoApp = errors.New("push: no such app")
+
+// Publish delivers events to the subscribers of their channels: all of them, or
+// none and an *EventError. When it returns, every event has been handed to all
+// loops that have subscribers. All subscribers of a channel get its events in one order,
+// and one publisher's in the order it published them.
+func (h *Hub) Publish(appID string, events ...Event) error {
+	a := h.apps.Load().byID[appID]
+	if a == nil {
+		return ErrNoApp
+	}
+	limits := &a.config.Load().Limits
+	for i := range events {
+		if err := events[i].check(limits); err != nil {
+			return err
+		}
+	}
+	for _, s := range h.shards {
+		if s.pending.Load() >= h.backlog {
+			return &EventError{Overloaded, "the server is busy delivering: try again"}
+		}
+	}
+	for i := range events {
+		h.publish(a, &events[i])
+	}
+	return nil
+}
+
+func (h *Hub) publish(a *app, e *Event) {
+	h.published.Add(1)
+	for i, name := range e.Channels {
+		if slices.Contains(e.Channels[:i], name) {
+			continue // named twice, delivered once
+		}
+		h.deliver(a, name, h.newMessage(e.append(nil, name), e.Exclude))
+	}
+}
+
+// newMessage encodes a frame once for everybody who gets it.
+func (h *Hub) newMessage(frame []byte, exclude SocketID) *message {
+	m := &message{prepared: server.Prepare(server.Text, frame), excludeLoop: -1}
+	if loop, number, ok := h.numbering.find(exclude); ok {
+		m.excludeLoop, m.exclude = loop, number
+	}
+	return m
+}
+
+// deliver hands a message to every loop that has subscribers of the channel.
+func (h *Hub) deliver(a *app, name string, m *message) {
+	var onStack [8]*shard
+	asleep := onStack[:0]
+	a.directory.hand(name, func(r *roster) {
+		if s := h.shards[r.loop]; s.put(delivery{r, m}) {
+			asleep = append(asleep, s)
+		}
+	})
+	for _, s := range asleep {
+		s.wake()
+	}
+}
+
+// socketID names c to clients and publishers.
+func (h *Hub) socketID(c *server.Conn) SocketID {
+	return h.numbering.id(c.Loop(), c.ID())
+}
+
+// Stats counts what a Hub does.
+type Stats struct {
+	Connections int64  // open now, over all apps
+	Channels    int    // with subscribers now, over all apps
+	Published   uint64 // events, since the start
+	Delivered   uint64 // events times subscribers, since the start
+	Pending     int64  // events that wait on some loop now
+}
+
+// Stats returns the counters.
+func (h *Hub) Stats() Stats {
+	stats := Stats{Published: h.published.Load()}
+	for _, a := range h.apps.Load().byID {
+		stats.Connections += a.connections.Load()
+		stats.Channels += a.directory.size()
+	}
+	for _, s := range h.shards {
+		stats.Delivered += s.delivered.Load()
+		stats.Pending += s.pending.Load()
+	}
+	return stats
+}

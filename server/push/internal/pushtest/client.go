@@ -1,0 +1,186 @@
+// Package pushtest is a client of the Pusher Channels protocol for tests.
+//
+// It speaks WebSocket itself, frame by frame, so that a test sees the bytes that
+// a server sends and can send bytes that no library would. It knows nothing of
+// the code under test.
+package pushtest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for something that should come.
+const patience = 10 * time.Second
+
+// Opcodes of RFC 6455, 11.8.
+const (
+	Text   byte = 1
+	Binary byte = 2
+	Close  byte = 8
+)
+
+// Client is one connection. Its methods fail the test rather than return errors.
+type Client struct {
+	t    testing.TB
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+// Open performs the opening handshake for target, a path with a query.
+func Open(t testing.TB, addr net.Addr, target string) *Client {
+	t.Helper()
+	conn, err := net.DialTimeout(addr.Network(), addr.String(), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	c := &Client{t: t, conn: conn, in: bufio.NewReader(conn)}
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+
+		"Origin: https://elsewhere.example\r\n\r\n", target, addr)
+	c.wait()
+	resp, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		t.Fatalf("handshake: %v", err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("handshake: %s", resp.Status)
+	}
+	return c
+}
+
+// Connect opens a connection to an app and returns its socket id with it.
+func Connect(t testing.TB, addr net.Addr, key string) (c *Client, socketID string) {
+	t.Helper()
+	c = Open(t, addr, "/app/"+key+"?protocol=7&client=js&version=8.6.0&flash=false")
+	var envelope struct{ Event, Data string }
+	c.decode(c.Next(), &envelope)
+	if envelope.Event != "pusher:connection_established" {
+		t.Fatalf("first event is %q", envelope.Event)
+	}
+	var data struct {
+		SocketID string `json:"socket_id"`
+	}
+	c.decode(envelope.Data, &data)
+	return c, data.SocketID
+}
+
+// Subscribe subscribes to a public channel and waits until it is done.
+func (c *Client) Subscribe(channel string) {
+	c.t.Helper()
+	c.Send(`{"event":"pusher:subscribe","data":{"auth":"","channel":"` + channel + `"}}`)
+	c.Expect(`{"event":"pusher_internal:subscription_succeeded","channel":"` + channel + `","data":"{}"}`)
+}
+
+// Ping waits until the server has served everything sent before, and expects
+// that it had nothing else to say.
+func (c *Client) Ping() {
+	c.t.Helper()
+	c.Send(`{"event":"pusher:ping","data":{}}`)
+	c.Expect(`{"event":"pusher:pong","data":"{}"}`)
+}
+
+// Send sends a text message.
+func (c *Client) Send(text string) { c.SendFrame(Text, []byte(text)) }
+
+// SendFrame sends one whole frame, masked with zeros.
+func (c *Client) SendFrame(opcode byte, payload []byte) {
+	c.t.Helper()
+	frame := []byte{0x80 | opcode}
+	switch n := len(payload); {
+	case n < 126:
+		frame = append(frame, 0x80|byte(n))
+	case n < 1<<16:
+		frame = binary.BigEndian.AppendUint16(append(frame, 0x80|126), uint16(n))
+	default:
+		frame = binary.BigEndian.AppendUint64(append(frame, 0x80|127), uint64(n))
+	}
+	frame = append(append(frame, 0, 0, 0, 0), payload...)
+	c.wait()
+	if _, err := c.conn.Write(frame); err != nil {
+		c.t.Fatalf("send: %v", err)
+	}
+}
+
+// Next returns the next text message.
+func (c *Client) Next() string {
+	c.t.Helper()
+	opcode, payload := c.frame()
+	if opcode != Text {
+		c.t.Fatalf("opcode %d with payload %q, expected a text message", opcode, payload)
+	}
+	return string(payload)
+}
+
+// Expect compares the next message byte for byte.
+func (c *Client) Expect(want string) {
+	c.t.Helper()
+	if got := c.Next(); got != want {
+		c.t.Fatalf("got  %s\nwant %s", got, want)
+	}
+}
+
+// ExpectClose waits for a Close frame and returns its reason.
+func (c *Client) ExpectClose(code int) (reason string) {
+	c.t.Helper()
+	opcode, payload := c.frame()
+	if opcode != Close || len(payload) < 2 {
+		c.t.Fatalf("opcode %d with payload %q, expected a Close frame", opcode, payload)
+	}
+	if got := int(binary.BigEndian.Uint16(payload)); got != code {
+		c.t.Fatalf("closed with %d %q, expected %d", got, payload[2:], code)
+	}
+	return string(payload[2:])
+}
+
+// Drop closes the connection without a word.
+func (c *Client) Drop() { c.conn.Close() }
+
+// frame reads one frame of a server: whole and not masked.
+func (c *Client) frame() (opcode byte, payload []byte) {
+	c.t.Helper()
+	c.wait()
+	var head [2]byte
+	c.read(head[:])
+	size := uint64(head[1])
+	switch size {
+	case 126:
+		var b [2]byte
+		c.read(b[:])
+		size = uint64(binary.BigEndian.Uint16(b[:]))
+	case 127:
+		var b [8]byte
+		c.read(b[:])
+		size = binary.BigEndian.Uint64(b[:])
+	}
+	if head[0]&0xf0 != 0x80 || head[1]&0x80 != 0 || size > 1<<20 {
+		c.t.Fatalf("frame header % x", head)
+	}
+	payload = make([]byte, size)
+	c.read(payload)
+	return head[0] & 0x0f, payload
+}
+
+func (c *Client) read(b []byte) {
+	c.t.Helper()
+	if _, err := io.ReadFull(c.in, b); err != nil {
+		c.t.Fatalf("receive: %v", err)
+	}
+}
+
+func (c *Client) decode(text string, v any) {
+	c.t.Helper()
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		c.t.Fatalf("%s: %v", text, err)
+	}
+}
+
+func (c *Client) wait() { c.conn.SetDeadline(time.Now().Add(patience)) }

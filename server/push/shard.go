@@ -1,0 +1,144 @@
+package push
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// shard delivers events on one loop.
+//
+// Publishers put events into its inbox. The loop moves them to the rosters they
+// are for, each with a queue of its own, and serves the rosters in turn, a number
+// of subscribers at a time: an event for a million subscribers of one
+// channel does not make the others wait until it is through.
+type shard struct {
+	loop int
+	post func(loop int, task func()) error
+	task func() // run, made a value once
+
+	pending   atomic.Int64 // events accepted and not yet delivered to all of a roster
+	delivered atomic.Uint64
+
+	mu     sync.Mutex
+	inbox  []delivery // guarded by mu
+	posted bool       // guarded by mu: run is going to be called
+
+	// The rest belongs to the loop's goroutine.
+	spare  []delivery    // becomes the inbox when that is emptied
+	active fifo[*fanout] // rosters with events on their way, served in turn
+	free   []*fanout     // for reuse; an idle roster has none
+	buf    []byte        // for frames that are written once
+}
+
+// delivery is an event on its way to a roster.
+type delivery struct {
+	roster  *roster
+	message *message
+}
+
+const (
+	// turnSends is how many subscribers a roster serves before the next one's turn.
+	turnSends = 256
+	// runSends is how many are served before the loop looks at its sockets again.
+	runSends = 2048
+	// freeFanouts is how many idle fanouts a loop keeps.
+	freeFanouts = 256
+)
+
+// put hands an event over. It reports whether the caller has to call wake, once
+// it holds no lock.
+func (s *shard) put(d delivery) (wake bool) {
+	s.pending.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inbox = append(s.inbox, d)
+	wake = !s.posted
+	s.posted = true
+	return wake
+}
+
+// wake asks the loop to run. When it is gone, so are the subscribers.
+func (s *shard) wake() { _ = s.post(s.loop, s.task) }
+
+// run delivers for a while, on the loop's goroutine.
+func (s *shard) run() {
+	s.collect()
+	for budget := runSends; budget > 0 && s.active.len() > 0; {
+		f := s.active.pop()
+		budget -= s.serve(f, min(budget, turnSends))
+		if f.queue.len() > 0 {
+			s.active.push(f)
+		} else {
+			s.release(f)
+		}
+	}
+	s.mu.Lock()
+	s.posted = s.active.len() > 0 || len(s.inbox) > 0
+	again := s.posted
+	s.mu.Unlock()
+	if again {
+		s.wake()
+	}
+}
+
+// collect moves the inbox's events to their rosters.
+func (s *shard) collect() {
+	s.mu.Lock()
+	inbox := s.inbox
+	s.inbox = s.spare[:0]
+	s.mu.Unlock()
+	for i, d := range inbox {
+		f := d.roster.fanout
+		if f == nil {
+			f = s.take()
+			f.roster, d.roster.fanout = d.roster, f
+			s.active.push(f)
+		}
+		f.queue.push(d.message)
+		if f.queue.len() == 1 {
+			f.begin()
+		}
+		inbox[i] = delivery{}
+	}
+	s.spare = inbox
+}
+
+// serve sends a roster's events to at most n subscribers and returns how many
+// steps that took, at least one.
+func (s *shard) serve(f *fanout, n int) (steps int) {
+	var sent uint64
+	for steps < n && f.queue.len() > 0 {
+		steps++
+		if c := f.next(); c != nil {
+			// Whoever cannot be sent to is being closed; its OnClose takes it
+			// out of the roster.
+			_ = c.SendPrepared(f.queue.front().prepared)
+			sent++
+			continue
+		}
+		f.queue.pop()
+		s.pending.Add(-1)
+		if f.queue.len() > 0 {
+			f.begin()
+		}
+	}
+	s.delivered.Add(sent)
+	return steps
+}
+
+func (s *shard) take() *fanout {
+	if n := len(s.free); n > 0 {
+		f := s.free[n-1]
+		s.free = s.free[:n-1]
+		return f
+	}
+	return &fanout{}
+}
+
+func (s *shard) release(f *fanout) {
+	f.roster.fanout = nil
+	f.roster = nil
+	if len(s.free) < freeFanouts {
+		s.free = append(s.free, f)
+	}
+}

@@ -1,0 +1,268 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/roost-ws/roost/server/internal/engine"
+	"github.com/roost-ws/roost/server/internal/handshake"
+	"github.com/roost-ws/roost/server/internal/sys"
+	"github.com/roost-ws/roost/server/internal/wire"
+)
+
+// Server serves WebSocket connections. It starts working with its first listener.
+type Server struct {
+	handler  Handler
+	cfg      Config
+	engine   *engine.Engine
+	upgrader *handshake.Upgrader
+	head     handshake.Limits
+	frames   wire.Limits
+	ticks    ticks
+	http     *httpSide // nil without Config.HTTP
+	stats    counters
+	loops    []loopCounters
+	conns    atomic.Int64 // connections that count against Limits.Conns, and those being turned away
+	address  *addresses   // nil without a limit
+
+	closing atomic.Bool   // no new connections
+	closed  chan struct{} // closed when all has ended
+	once    sync.Once
+}
+
+// ticks are the deadlines of Config in ticks; 0 means off.
+type ticks struct{ handshake, message, close, stall, ping, pong, idle engine.Tick }
+
+// turnedAwayMax is how many connections beyond Limits.Conns are told so with a
+// response at a time; more are closed without a word.
+const turnedAwayMax = 64
+
+// New makes a server and starts its loops. It fails for a Config that cannot be.
+func New(h Handler, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{handler: h, cfg: cfg, closed: make(chan struct{})}
+	s.head = handshake.Limits{Bytes: cfg.Limits.HandshakeBytes, Target: cfg.Limits.HandshakeTarget, Fields: cfg.Limits.HandshakeFields}
+	s.frames = wire.Limits{Message: cfg.Limits.Message, Fragments: cfg.Limits.Fragments}
+	s.ticks = ticks{
+		handshake: engine.Ticks(cfg.Timeouts.Handshake),
+		message:   engine.Ticks(cfg.Timeouts.Message),
+		close:     engine.Ticks(cfg.Timeouts.Close),
+		stall:     engine.Ticks(cfg.Timeouts.Stall),
+		ping:      engine.Ticks(max(0, cfg.PingInterval)),
+		pong:      engine.Ticks(max(0, cfg.PongTimeout)),
+		idle:      engine.Ticks(max(0, cfg.IdleTimeout)),
+	}
+	s.upgrader, err = handshake.New(handshake.Config{Subprotocols: cfg.Subprotocols, Origins: cfg.Origins})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	if cfg.Limits.ConnsPerAddress > 0 {
+		s.address = newAddresses(cfg.Limits.ConnsPerAddress)
+	}
+	s.loops = make([]loopCounters, cfg.Loops)
+	if cfg.HTTP != nil {
+		s.http = newHTTPSide(s)
+	}
+	s.engine, err = engine.New(engine.Config{
+		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, UnitLen: unitLen,
+		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
+		Outbound: cfg.Limits.Outbound, Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("server: start loops: %w", err)
+	}
+	return s, nil
+}
+
+// Listen starts to serve on an address and returns the one it is bound to,
+// which says the port when addr left it open. network is tcp, tcp4, tcp6 or
+// unix. It may be called several times.
+func (s *Server) Listen(network, addr string) (net.Addr, error) {
+	if s.closing.Load() {
+		return nil, ErrServerClosed
+	}
+	fd, bound, err := sys.Listen(network, addr)
+	if err != nil {
+		return nil, fmt.Errorf("server: listen on %s: %w", addr, err)
+	}
+	if err := s.engine.Listen(fd, nil); err != nil {
+		return nil, fmt.Errorf("server: listen on %s: %w", addr, err)
+	}
+	return bound, nil
+}
+
+// ListenAndServe is Listen, and waits until the server is closed. It always
+// returns an error; after Shutdown or Close it is ErrServerClosed.
+func (s *Server) ListenAndServe(network, addr string) error {
+	if _, err := s.Listen(network, addr); err != nil {
+		return err
+	}
+	<-s.closed
+	return ErrServerClosed
+}
+
+// Serve takes over a TCP or unix listener, which it closes, and waits like ListenAndServe.
+func (s *Server) Serve(ln net.Listener) error {
+	if s.closing.Load() {
+		ln.Close()
+		return ErrServerClosed
+	}
+	fd, err := sys.DupListener(ln)
+	if err != nil {
+		return fmt.Errorf("server: serve: %w", err)
+	}
+	if unix, ok := ln.(*net.UnixListener); ok {
+		unix.SetUnlinkOnClose(false) // the socket is in use for as long as ours is open
+	}
+	ln.Close()
+	if err := s.engine.Listen(fd, nil); err != nil {
+		return fmt.Errorf("server: serve: %w", err)
+	}
+	<-s.closed
+	return ErrServerClosed
+}
+
+// Loops returns the number of loops.
+func (s *Server) Loops() int { return s.cfg.Loops }
+
+// Post has a task run on a loop: with Config.Inline on the goroutine that runs
+// all callbacks of the loop's connections, one at a time with them. The task
+// must not block. Tasks of one loop run in the order they were posted.
+func (s *Server) Post(loop int, task func()) { s.engine.Post(loop, task) }
+
+// admit makes the session of an accepted connection, or none for one to be closed at once.
+func (s *Server) admit(_ any, peer netip.AddrPort) engine.Session {
+	c := &Conn{srv: s, proto: -1}
+	n := s.conns.Add(1)
+	if n > int64(s.cfg.Limits.Conns) {
+		c.turned = overConns
+		s.stats.OverConns.Add(1)
+	}
+	if s.address != nil {
+		var ok bool
+		if c.address, ok = s.address.add(peer.Addr()); !ok && c.turned == welcome {
+			c.turned = overAddress
+			s.stats.OverAddress.Add(1)
+		}
+	}
+	s.stats.states[stateConnecting].Add(1)
+	if n > int64(s.cfg.Limits.Conns)+turnedAwayMax || s.closing.Load() {
+		c.Refused()
+		return nil
+	}
+	return c
+}
+
+// forget gives back what admit counted.
+func (s *Server) forget(c *Conn) {
+	s.conns.Add(-1)
+	s.stats.states[stateClosed].Add(-1)
+	if s.address != nil {
+		s.address.remove(c.address)
+	}
+}
+
+// panicked reports the panic of a callback.
+func (s *Server) panicked(p any) {
+	s.stats.Panics.Add(1)
+	s.cfg.Logger.Error("server: a callback panicked; its connection is closed", "panic", p, "stack", string(debug.Stack()))
+}
+
+// Shutdown ends the server gracefully: it stops accepting, sends every client
+// a Close frame (Config.ShutdownCode), spread over Timeouts.Drain or what ctx
+// leaves of it, waits for their answers, and ends. When ctx ends first, it
+// closes what is left at once and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
+	s.engine.StopListening()
+	httpDone := make(chan struct{})
+	go func() {
+		defer close(httpDone)
+		if s.http != nil {
+			s.http.shutdown(ctx)
+		}
+	}()
+	s.drain(ctx)
+	<-httpDone
+	err := ctx.Err()
+	s.Close()
+	return err
+}
+
+// drain closes all connections, evenly over the window, and waits for their end.
+func (s *Server) drain(ctx context.Context) {
+	const step = 20 * time.Millisecond
+	window := s.cfg.Timeouts.Drain
+	if deadline, ok := ctx.Deadline(); ok {
+		// Clients that are told last need time to answer, too.
+		window = min(window, time.Until(deadline)*3/4)
+	}
+	conns := s.snapshot()
+	ticker := time.NewTicker(step)
+	defer ticker.Stop()
+	steps := max(1, int(window/step))
+	for i := 0; ; i++ {
+		if i < steps {
+			for _, c := range conns[len(conns)*i/steps : len(conns)*(i+1)/steps] {
+				c.Close(s.cfg.ShutdownCode, "server is shutting down")
+			}
+		}
+		if s.conns.Load() == 0 {
+			return
+		}
+		if i == steps {
+			conns = s.snapshot() // whoever finished a handshake meanwhile
+			steps = i + 1 + max(1, steps/4)
+			i = steps - max(1, steps/4) - 1
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// snapshot lists the connections that are open now.
+func (s *Server) snapshot() []*Conn {
+	var mu sync.Mutex
+	var all []*Conn
+	var wg sync.WaitGroup
+	for i := range s.cfg.Loops {
+		wg.Add(1)
+		s.engine.Post(i, func() {
+			defer wg.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			for session := range s.engine.Sessions(i) {
+				all = append(all, session.(*Conn))
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// Close ends the server and every connection at once. It returns when all
+// callbacks have returned.
+func (s *Server) Close() error {
+	s.closing.Store(true)
+	s.once.Do(func() {
+		s.engine.Stop()
+		if s.http != nil {
+			s.http.close()
+		}
+		close(s.closed)
+	})
+	<-s.closed
+	return nil
+}

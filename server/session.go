@@ -1,0 +1,262 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/engine"
+	"github.com/roost-ws/roost/server/internal/wire"
+)
+
+// state is where a connection stands. RFC 6455, 4 and 7.
+type state uint8
+
+const (
+	stateConnecting state = iota // the opening handshake is not finished
+	stateOpen                    // messages flow both ways
+	stateClosing                 // our Close frame is queued, the peer's has not come; data frames are dropped
+	stateLingering               // all was said; what still comes is discarded until the stream ends
+	stateClosed                  // the descriptor is closed, or no longer ours
+)
+
+var stateNames = [...]string{"connecting", "open", "closing", "lingering", "closed"}
+
+func (s state) String() string { return stateNames[s] }
+
+var moves = [...][]state{
+	stateConnecting: {stateOpen, stateLingering, stateClosed},
+	stateOpen:       {stateClosing, stateLingering, stateClosed},
+	stateClosing:    {stateLingering, stateClosed},
+	stateLingering:  {stateClosed},
+	stateClosed:     {},
+}
+
+// setState is the only writer of c.state.
+func (c *Conn) setState(to state) {
+	if !slices.Contains(moves[c.state], to) {
+		panic(fmt.Sprintf("server: connection moved %v -> %v", c.state, to))
+	}
+	c.srv.stats.states[c.state].Add(-1)
+	c.srv.stats.states[to].Add(1)
+	c.state = to
+}
+
+// calls says which callbacks a connection owes its application.
+type calls uint8
+
+const (
+	owesOpen  calls = 1 << iota // the handshake was answered on the loop; OnOpen waits for a worker
+	owesClose                   // it was opened, and OnClose was not called
+)
+
+// rare is what a connection needs only while it opens or closes.
+type rare struct {
+	opening
+	closing
+}
+
+func (c *Conn) rarely() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
+}
+
+const (
+	// pauseAt is how much may wait for a client that sends before it is read from
+	// no more until it has taken all of it.
+	pauseAt = 64 << 10
+	// pauseCheck is the number of frames between two looks at what waits.
+	pauseCheck = 8
+)
+
+// Pipe implements engine.Session, as do the methods below.
+func (c *Conn) Pipe() *engine.Conn { return &c.pipe }
+
+// Start sets the deadline of the opening handshake.
+func (c *Conn) Start() {
+	c.began = c.pipe.Now()
+	if c.turned != welcome {
+		c.turnAway()
+		return
+	}
+	c.pipe.SetDue(c.began + c.srv.ticks.handshake)
+	if c.srv.cfg.Inline {
+		c.pipe.Calls() // the loop may always call the application
+	}
+}
+
+// Refused gives back what New counted.
+func (c *Conn) Refused() {
+	c.setState(stateClosed)
+	c.srv.forget(c)
+}
+
+// Data takes received bytes.
+func (c *Conn) Data(in []byte) (used, calls int) {
+	switch c.state {
+	case stateConnecting:
+		return c.collect(in)
+	case stateOpen, stateClosing:
+		if c.calls&owesOpen != 0 {
+			c.callOwed()
+			calls++
+		}
+		used, n := c.decode(in)
+		return used, calls + n
+	}
+	if c.calls&owesClose != 0 {
+		c.onClose()
+		calls++
+	}
+	c.discard(len(in))
+	return len(in), calls
+}
+
+// decode handles the frames in in. It stops early when the client does not
+// read what it is sent: whoever asks must also listen.
+func (c *Conn) decode(in []byte) (used, calls int) {
+	if c.state != stateOpen && c.state != stateClosing {
+		return len(in), 0 // OnOpen panicked
+	}
+	whole := false
+	for frames := 1; ; frames++ {
+		ev, n, ok, err := c.dec.Next(in[used:], &c.srv.frames)
+		used += n
+		if err != nil {
+			c.failFor(err)
+			return len(in), calls
+		}
+		if !ok {
+			break
+		}
+		switch ev.Op {
+		case ws.OpText, ws.OpBinary:
+			whole = true
+			if c.state == stateOpen {
+				calls++
+				c.onMessage(ev.Op, ev.Payload)
+			}
+		case ws.OpPing:
+			c.Send(ws.OpPong, ev.Payload) // a client that is too slow for it is closed for that
+		case ws.OpClose:
+			c.onCloseFrame(ev.Payload)
+		}
+		if c.state != stateOpen && c.state != stateClosing {
+			return len(in), calls
+		}
+		if (frames%pauseCheck == 0 || len(ev.Payload) >= pauseAt/pauseCheck) && c.pipe.Waiting() >= pauseAt && c.pipe.Pause() {
+			c.dec.Next(nil, &c.srv.frames) // gives the last message's memory back
+			return used, calls
+		}
+	}
+	c.progress(whole)
+	return used, calls
+}
+
+// progress minds the deadline of a message that has begun.
+func (c *Conn) progress(whole bool) {
+	switch {
+	case !c.dec.Pending():
+		c.began = 0
+	case c.began == 0 || whole:
+		c.began = c.pipe.Now()
+		c.pipe.DueBy(c.began + c.srv.ticks.message)
+	}
+}
+
+func (c *Conn) onMessage(op Opcode, message []byte) {
+	c.srv.loops[c.pipe.Loop()].messages.Add(1)
+	if h := c.srv.handler.OnMessage; h != nil {
+		defer c.rescue()
+		h(c, op, message)
+	}
+}
+
+// Drained tells the application that its producers may go on.
+func (c *Conn) Drained() {
+	if h := c.srv.handler.OnDrain; h != nil && c.state == stateOpen {
+		defer c.rescue()
+		h(c)
+	}
+}
+
+// rescue ends the connection whose callback panics, and nothing else.
+func (c *Conn) rescue() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.srv.panicked(p)
+	if c.state == stateOpen || c.state == stateClosing {
+		c.fail(&CloseError{Code: StatusInternalError, Reason: "internal error"})
+	}
+}
+
+// Tick looks at every deadline of the connection's state and sets the next one.
+func (c *Conn) Tick(now engine.Tick) {
+	switch c.state {
+	case stateConnecting:
+		if due := c.began + c.srv.ticks.handshake; now < due {
+			c.pipe.SetDue(due)
+			return
+		}
+		c.srv.stats.HandshakeTimeouts.Add(1)
+		c.pipe.Finish()
+	case stateOpen:
+		if due := c.keep(now); due != 0 {
+			c.pipe.SetDue(due)
+		}
+	case stateClosing, stateLingering:
+		c.srv.stats.CloseTimeouts.Add(1)
+		c.pipe.Finish()
+	}
+}
+
+// Ended: the peer's stream has ended, or the connection is broken.
+func (c *Conn) Ended(fault error) {
+	switch {
+	case fault == engine.ErrStopped:
+		c.remember(&CloseError{Code: c.srv.cfg.ShutdownCode, Reason: "server closed"})
+		c.pipe.Finish()
+	case c.state == stateConnecting:
+		c.pipe.Finish()
+	case c.state == stateLingering:
+		if fault != nil || c.pipe.Waiting() == 0 {
+			c.pipe.Finish()
+		}
+	case fault != nil:
+		c.remember(&CloseError{Code: StatusAbnormal, Err: fault})
+		c.pipe.Finish()
+	default:
+		// "If _The WebSocket Connection is Closed_ and no Close control frame was
+		// received by the endpoint [...], the Close Code is 1006." RFC 6455, 7.1.5.
+		c.remember(&CloseError{Code: StatusAbnormal, Err: errNoClose})
+		c.end() // answers that the kernel has not taken yet still go out
+	}
+}
+
+// Farewell is the last call.
+func (c *Conn) Farewell() {
+	c.dec.Reset()
+	if c.calls&owesClose != 0 {
+		c.onClose()
+	}
+	c.setState(stateClosed)
+	c.rare = nil
+	c.srv.forget(c)
+}
+
+var _ engine.Session = (*Conn)(nil)
+
+var errNoClose = fmt.Errorf("stream ended without a Close frame")
+
+// unitLen is the length of what b begins with: a frame, or the response of the
+// opening handshake, which is no frame but stands in the same queue.
+func unitLen(b []byte) int {
+	if b[0] < 0x80 { // every frame of ours is final
+		return responseLen(b)
+	}
+	return wire.FrameLen(b)
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/roost-ws/roost/server/internal/handshake"
+)
+
+// Stats is a snapshot of a server's counters. Those that are not said to be
+// present figures only grow.
+type Stats struct {
+	Connecting, Open, Closing, Lingering int64 // present connections by state
+	HTTP                                 int64 // present connections that are with Config.HTTP
+
+	Accepted, Opened, Closed     uint64
+	Messages                     uint64 // whole messages received
+	BytesReceived, BytesSent     uint64
+	Pings                        uint64 // Pings sent
+	OverConns, OverAddress       uint64 // turned away: Limits.Conns, Limits.ConnsPerAddress
+	OverHTTP                     uint64 // turned away: Limits.HTTPConns
+	HandshakeTimeouts            uint64
+	MessageTimeouts              uint64
+	IdleTimeouts, PongTimeouts   uint64
+	CloseTimeouts                uint64 // peers that did not answer our Close, or did not end their stream
+	SlowConsumers                uint64 // connections closed for Limits.Outbound or Timeouts.Stall
+	DroppedNewest, DroppedOldest uint64 // messages dropped by Config.SlowConsumer
+	Panics                       uint64 // of callbacks
+	AcceptShortages              uint64 // pauses in accepting for want of descriptors or memory
+	LoopMoves                    uint64 // loops moved away from a callback that blocked
+	SlowModes                    uint64 // times that loops began to leave callbacks to workers
+
+	// Refusals counts opening handshakes that got an HTTP error, by cause; Closes
+	// counts ended connections by the code that OnClose got, those of the ranges
+	// 3000 and 4000 under 3000 and 4000. Both sets of keys are closed.
+	Refusals map[string]uint64
+	Closes   map[StatusCode]uint64
+}
+
+type counters struct {
+	states [stateClosed + 1]atomic.Int64
+
+	Opened, Pings, OverConns, OverAddress, OverHTTP    atomic.Uint64
+	HandshakeTimeouts, MessageTimeouts, IdleTimeouts   atomic.Uint64
+	PongTimeouts, CloseTimeouts, SlowConsumers, Panics atomic.Uint64
+
+	refusals [handshake.Causes]atomic.Uint64
+	closes   [len(closeCodes)]atomic.Uint64
+}
+
+// loopCounters are counted for each message: a cache line for each loop.
+type loopCounters struct {
+	messages atomic.Uint64
+	_        [56]byte
+}
+
+var closeCodes = [...]StatusCode{1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000}
+
+func (s *counters) countClose(code StatusCode) {
+	if code >= 3000 {
+		code -= code % 1000
+	}
+	for i, c := range closeCodes {
+		if c == code {
+			s.closes[i].Add(1)
+		}
+	}
+}
+
+// Stats returns the counters' present state. They are read one after the other.
+func (s *Server) Stats() Stats {
+	c, e := &s.stats, &s.engine.Counts
+	st := Stats{
+		Connecting: c.states[stateConnecting].Load(), Open: c.states[stateOpen].Load(),
+		Closing: c.states[stateClosing].Load(), Lingering: c.states[stateLingering].Load(),
+		Accepted: e.Accepted.Load(), Opened: c.Opened.Load(), Closed: e.Closed.Load(),
+		Pings: c.Pings.Load(), OverConns: c.OverConns.Load(), OverAddress: c.OverAddress.Load(), OverHTTP: c.OverHTTP.Load(),
+		HandshakeTimeouts: c.HandshakeTimeouts.Load(), MessageTimeouts: c.MessageTimeouts.Load(), IdleTimeouts: c.IdleTimeouts.Load(),
+		PongTimeouts: c.PongTimeouts.Load(), CloseTimeouts: c.CloseTimeouts.Load(),
+		SlowConsumers: c.SlowConsumers.Load(), Panics: c.Panics.Load(),
+		DroppedNewest: e.DroppedNewest.Load(), DroppedOldest: e.DroppedOldest.Load(),
+		AcceptShortages: e.AcceptShortages.Load(), LoopMoves: e.Moves.Load(), SlowModes: e.SlowModes.Load(),
+		Refusals: make(map[string]uint64, len(c.refusals)), Closes: make(map[StatusCode]uint64, len(c.closes)),
+	}
+	st.BytesReceived, st.BytesSent = s.engine.Bytes()
+	for i := range s.loops {
+		st.Messages += s.loops[i].messages.Load()
+	}
+	if s.http != nil {
+		st.HTTP = s.http.count.Load()
+	}
+	for i := range c.refusals {
+		st.Refusals[handshake.Cause(i).String()] = c.refusals[i].Load()
+	}
+	for i, code := range closeCodes {
+		st.Closes[code] = c.closes[i].Load()
+	}
+	return st
+}
+
+func netAddrPort(a net.Addr) (netip.AddrPort, bool) {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort(), true
+	}
+	return netip.AddrPort{}, false
+}
