@@ -348,7 +348,7 @@ func TestWaitTimeouts(t *testing.T) {
 				t.Errorf("a wait for %v returned after %v", timeout, took)
 			}
 		}
-		for _, timeout := range []time.Duration{-1, math.MinInt64, math.MaxInt64} {
+		for _, timeout := range []time.Duration{-1, math.MinInt64, 1 << 32 * time.Millisecond, math.MaxInt64} {
 			go func() {
 				time.Sleep(10 * time.Millisecond)
 				s.write(b, 1)
