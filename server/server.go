@@ -136,8 +136,14 @@ func (s *Server) Loops() int { return s.cfg.Loops }
 
 // Post has a task run on a loop: with Config.Inline on the goroutine that runs
 // all callbacks of the loop's connections, one at a time with them. The task
-// must not block. Tasks of one loop run in the order they were posted.
-func (s *Server) Post(loop int, task func()) { s.engine.Post(loop, task) }
+// must not block. Tasks of one loop run in the order they were posted. It
+// returns ErrServerClosed, and the task never runs, when the loop has ended.
+func (s *Server) Post(loop int, task func()) error {
+	if !s.engine.Post(loop, task) {
+		return ErrServerClosed
+	}
+	return nil
+}
 
 // admit makes the session of an accepted connection, or none for one to be closed at once.
 func (s *Server) admit(_ any, peer netip.AddrPort) engine.Session {
@@ -239,7 +245,7 @@ func (s *Server) snapshot() []*Conn {
 	var wg sync.WaitGroup
 	for i := range s.cfg.Loops {
 		wg.Add(1)
-		s.engine.Post(i, func() {
+		posted := s.engine.Post(i, func() {
 			defer wg.Done()
 			mu.Lock()
 			defer mu.Unlock()
@@ -247,6 +253,9 @@ func (s *Server) snapshot() []*Conn {
 				all = append(all, session.(*Conn))
 			}
 		})
+		if !posted {
+			wg.Done()
+		}
 	}
 	wg.Wait()
 	return all

@@ -53,7 +53,7 @@ func MachineNow() Machine {
 	}
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		m.Descriptors = limit.Max
+		m.Descriptors = uint64(limit.Max) // signed on some systems
 	}
 	for _, name := range sysctls {
 		if v := read("/proc/sys/" + strings.ReplaceAll(name, ".", "/")); v != "" {

@@ -16,32 +16,6 @@ import (
 	"strings"
 )
 
-// Family groups servers for the ratios of a report.
-type Family string
-
-// The families.
-const (
-	Roost   Family = "roost"
-	GoPeer  Family = "go"    // a peer written in Go
-	Another Family = "other" // a peer written in another language
-)
-
-// Server is one way to serve WebSocket connections that can be measured.
-type Server struct {
-	Name     string `json:"name"`
-	Title    string `json:"title"`
-	About    string `json:"about"`
-	Family   Family `json:"family"`
-	Language string `json:"language"`
-	Version  string `json:"version,omitempty"` // set by Prepare
-	Missing  string `json:"missing,omitempty"` // set by Prepare: why it cannot be measured
-
-	prepare func(ctx context.Context, s *Server) error
-	argv    []string // set by prepare; {addr} stands for the address
-	dir     string
-	says    bool // prints "ready <addr>"
-}
-
 // peer is the file peer.json in a folder of bench/peers.
 type peer struct {
 	Title    string     `json:"title"`
@@ -134,25 +108,6 @@ func (s *Server) Prepare(ctx context.Context) error {
 		s.Missing = err.Error()
 	}
 	return nil
-}
-
-// Start starts the server and waits until it accepts connections.
-func (s *Server) Start(ctx context.Context, more ...string) (p *Process, addr string, err error) {
-	if addr, err = FreeAddr(); err != nil {
-		return nil, "", err
-	}
-	argv := slices.Clone(s.argv)
-	for i, a := range argv {
-		argv[i] = strings.ReplaceAll(a, "{addr}", addr)
-	}
-	p, err = Start(Spec{Argv: append(argv, more...), Dir: s.dir})
-	if err != nil {
-		return nil, "", err
-	}
-	if err := p.WaitReady(ctx, addr, s.says); err != nil {
-		return nil, "", errors.Join(err, p.Stop())
-	}
-	return p, addr, nil
 }
 
 // binDir holds what is built for a benchmark, below the repository's ignored

@@ -102,18 +102,12 @@ func (t *Target) connect(n int) (failed string, err error) {
 	if err := t.dial("/"); err != nil {
 		return "", err
 	}
-	for i, w := range t.Workers {
-		share := n / len(t.Workers)
-		if i == 0 {
-			share += n % len(t.Workers)
-		}
-		o, err := w.Connect(load.Connect{Count: share, Concurrency: 128, Deadline: time.Minute}, t.progress("connecting"))
-		if err != nil {
-			return "", err
-		}
-		if o.Failures.Total() > 0 {
-			return o.Failures.String(), nil
-		}
+	o, err := t.grow(n)
+	if err != nil {
+		return "", err
+	}
+	if o.Failures.Total() > 0 {
+		return o.Failures.String(), nil
 	}
 	after, err := proc.Sockets(t.PID)
 	if err != nil {

@@ -27,6 +27,13 @@ var metrics = []Metric{
 	{Key: "p50_us", Title: "p50", Unit: "µs", Digits: 0},
 	{Key: "p99_us", Title: "p99", Unit: "µs", Digits: 0},
 	{Key: "max_us", Title: "max", Unit: "µs", Digits: 0},
+	{Key: "rss_conn", Title: "RSS/conn", Unit: "B", Digits: 0},
+	{Key: "pss_conn", Title: "PSS/conn", Unit: "B", Digits: 0},
+	{Key: "kernel_conn", Title: "kernel/conn, both ends", Unit: "B", Digits: 0},
+	{Key: "rss_first_mb", Title: "RSS first", Unit: "MB", Digits: 1},
+	{Key: "idle_cpu", Title: "idle CPU", Unit: "cores", Digits: 3},
+	{Key: "connect_us", Title: "CPU/handshake", Unit: "µs", Digits: 1},
+	{Key: "handshakes", Title: "handshakes/s", Digits: 0, More: true},
 	{Key: "rss_mb", Title: "RSS", Unit: "MB", Digits: 1},
 	{Key: "pss_mb", Title: "PSS", Unit: "MB", Digits: 1},
 	{Key: "threads", Title: "threads", Digits: 0},
@@ -68,6 +75,8 @@ type Target struct {
 	Workers []Worker
 	// Progress may be told a word about what is going on.
 	Progress func(what string, done uint64, elapsed time.Duration)
+
+	conns []int // open connections by worker
 }
 
 // Worker is the part of a load worker that scenarios use.
@@ -101,6 +110,7 @@ const sourcesPerWorker = 64
 
 // dial points every worker at the target.
 func (t *Target) dial(path string) error {
+	t.conns = make([]int, len(t.Workers))
 	for i, w := range t.Workers {
 		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, ServerPIDs: []int{t.PID}}
 		if err := w.Dial(d); err != nil {

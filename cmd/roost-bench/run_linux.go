@@ -42,6 +42,26 @@ func (c *runCmd) Run(ctx context.Context, all *cli) error {
 	return c.measure.do(ctx, all, echo)
 }
 
+type idleCmd struct {
+	measure
+	From   int     `help:"Connections at the first step." default:"1000"`
+	To     int     `help:"Connections at the last step." default:"19000"`
+	Steps  int     `help:"Steps from the first to the last." default:"2"`
+	Settle float64 `help:"Seconds of rest before memory is read." default:"2"`
+}
+
+func (c *idleCmd) Run(ctx context.Context, all *cli) error {
+	if c.Steps < 2 || c.From < 1 || c.To <= c.From {
+		return fmt.Errorf("idle needs two steps or more, from few connections to more of them")
+	}
+	m := proc.MachineNow()
+	if spare := 200; uint64(c.To+spare) > m.Descriptors {
+		return fmt.Errorf("%d connections need %d descriptors in the server's process, which may have %d: raise the limit (ulimit -n) or ask for fewer",
+			c.To, c.To+spare, m.Descriptors)
+	}
+	return c.measure.do(ctx, all, &scenario.Idle{From: c.From, To: c.To, Steps: c.Steps, Settle: seconds(c.Settle)})
+}
+
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // do measures the scenarios at the chosen servers and shows the result.

@@ -79,7 +79,7 @@ func (a *acceptor) close() {
 func (e *Engine) Listen(fd int, tag any) error {
 	l := e.loops[int(e.listeners.Add(1)-1)%len(e.loops)]
 	done := make(chan error, 1)
-	l.post(func() {
+	posted := l.post(func() {
 		a := &acceptor{loop: l, fd: fd, tag: tag}
 		err := l.poller.Add(fd, listenerToken|uint64(len(l.accepts)))
 		if err == nil {
@@ -87,6 +87,9 @@ func (e *Engine) Listen(fd int, tag any) error {
 		}
 		done <- err
 	})
+	if !posted {
+		return ErrStopped
+	}
 	return <-done
 }
 

@@ -146,8 +146,11 @@ func (e *Engine) Adopt(fd int, s Session, early []byte) {
 }
 
 // Post has a task run by the leader of a loop. In inline mode that is the
-// goroutine that runs all callbacks of the loop's connections. It must not block.
-func (e *Engine) Post(loop int, task func()) { e.loops[loop].post(task) }
+// goroutine that runs all callbacks of the loop's connections. It must not
+// block. A stopped engine runs no tasks, which Post reports.
+func (e *Engine) Post(loop int, task func()) (ok bool) {
+	return e.loops[loop].post(task)
+}
 
 // Bytes returns how many bytes were received and sent in all.
 func (e *Engine) Bytes() (received, sent uint64) {

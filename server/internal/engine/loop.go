@@ -42,6 +42,7 @@ type Loop struct {
 	fresh []fresh
 	gone  []*Conn
 	spare []func()
+	ended bool // nobody will look at these again
 }
 
 // fresh is a connection that waits for its slot.
@@ -57,7 +58,7 @@ func (l *Loop) run() {
 	w := l.e.worker()
 	defer w.free()
 	w.loop = l
-	for !l.stopped(w) {
+	for !l.stopped() {
 		l.wait(w)                        // until readiness, a task or the next deadline
 		if l.dispatch(w) && l.serve(w) { // what is ready, then what stands in the run queue
 			l.runTasks() // new connections, fan-out, other work posted by goroutines
@@ -65,10 +66,12 @@ func (l *Loop) run() {
 			l.reap()     // only now may slots be used again
 		}
 		if w.loop != l {
+			w.count(l)
 			w.serveQueue()
 			return
 		}
 	}
+	w.count(l)
 	l.poller.Close()
 	l.e.loopsDone.Done()
 }
@@ -272,9 +275,15 @@ func (l *Loop) stopAll() {
 	}
 }
 
-// stopped reports whether the loop has nothing left to do for ever.
-func (l *Loop) stopped(w *worker) bool {
-	return l.stopSeen && l.table.live == 0 && !l.pending()
+// stopped reports whether the loop has nothing left to do for ever; it takes no tasks then.
+func (l *Loop) stopped() bool {
+	if !l.stopSeen || l.table.live > 0 || l.queue.len() > 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = len(l.tasks)+len(l.fresh)+len(l.gone) == 0
+	return l.ended
 }
 
 // What follows may be called by any goroutine.
@@ -294,19 +303,29 @@ func (l *Loop) rouse() {
 	}
 }
 
-// post has a task run by the loop's leader.
-func (l *Loop) post(task func()) {
+// post has a task run by the loop's leader, unless the loop has ended.
+func (l *Loop) post(task func()) (ok bool) {
 	l.mu.Lock()
-	l.tasks = append(l.tasks, task)
+	if ok = !l.ended; ok {
+		l.tasks = append(l.tasks, task)
+	}
 	l.mu.Unlock()
 	l.rouse()
+	return ok
 }
 
 // adopt gives the loop a new connection.
 func (l *Loop) adopt(f fresh) {
 	l.mu.Lock()
-	l.fresh = append(l.fresh, f)
+	ended := l.ended
+	if !ended {
+		l.fresh = append(l.fresh, f)
+	}
 	l.mu.Unlock()
+	if ended {
+		l.e.refuse(f)
+		return
+	}
 	l.rouse()
 }
 

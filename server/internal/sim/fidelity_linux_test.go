@@ -331,7 +331,7 @@ func compare(t *testing.T, network string, ops []string, scripts int) {
 
 func TestFidelityTCP(t *testing.T) {
 	compare(t, "tcp4", []string{
-		"read", "read", "write", "writev", "shut", "peer", "remove", "add", "wait",
+		"read", "read", "write", "writev", "fill", "shut", "peer", "remove", "add", "wait",
 		"far write", "far write", "far write", "far drain", "far drain", "far shut", "far close", "far reset",
 	}, 2000)
 }

@@ -3,15 +3,14 @@
 // that dies leaves none behind.
 //
 //   {"id":1,"do":"open","page":"a","url":"http://..."}
-//   {"id":2,"do":"script","page":"a","path":"node_modules/..."}
-//   {"id":3,"do":"eval","page":"a","code":"1 + 1"}          -> {"id":3,"value":2}
-//   {"id":4,"do":"wait","page":"a","code":"window.done"}    -> when it is true
-//   {"id":5,"do":"shot","page":"a","path":"/tmp/x.png"}
-//   {"id":6,"do":"close","page":"a"}
+//   {"id":2,"do":"script","page":"a","path":"watch.js"}
+//   {"id":3,"do":"eval","page":"a","code":"1 + 1"}     -> {"id":3,"value":2}
+//   {"id":4,"do":"wait","page":"a","code":"done"}      -> answered when it is true
+//
+// A page says things by itself with emit(value), which arrives as
+// {"page":"a","event":value}.
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
-
-const deadline = Number(process.env.ROOST_TEST_DEADLINE_MS || 20000);
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
@@ -25,43 +24,52 @@ const browser = await chromium.launch({
   ],
 });
 const pages = new Map();
-const errors = new Map();
+const faults = new Map(); // what each page threw
 
-async function open({ page: name, url, width, height }) {
-  const context = await browser.newContext({ viewport: { width: width || 1100, height: height || 800 } });
+function say(message) {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+async function open({ page: name, url, width = 1100, height = 800 }) {
+  const context = await browser.newContext({ viewport: { width, height } });
   const page = await context.newPage();
-  page.setDefaultTimeout(deadline);
-  const seen = [];
-  page.on('pageerror', (e) => seen.push(String(e)));
+  page.setDefaultTimeout(Number(process.env.TIMEOUT_MS));
   pages.set(name, page);
-  errors.set(name, seen);
+  faults.set(name, []);
+  page.on('pageerror', (err) => faults.get(name).push(String(err)));
+  await page.exposeFunction('emit', (event) => say({ page: name, event }));
   await page.goto(url);
+}
+
+async function close({ page }) {
+  await pages.get(page).context().close();
+  pages.delete(page);
 }
 
 const verbs = {
   open,
-  script: ({ page, path }) => pages.get(page).addScriptTag({ path }).then(() => null),
+  close,
+  script: ({ page, path }) => pages.get(page).addScriptTag({ path }),
   eval: ({ page, code }) => pages.get(page).evaluate(code),
-  wait: ({ page, code }) => pages.get(page).waitForFunction(code, null, { timeout: deadline }).then(() => null),
+  wait: ({ page, code }) => pages.get(page).waitForFunction(code),
   click: ({ page, selector }) => pages.get(page).click(selector),
   fill: ({ page, selector, text }) => pages.get(page).fill(selector, text),
-  shot: ({ page, path }) => pages.get(page).screenshot({ path, fullPage: true }).then(() => null),
-  errors: ({ page }) => errors.get(page),
-  close: ({ page }) => pages.get(page).context().close(),
+  shot: ({ page, path }) => pages.get(page).screenshot({ path, fullPage: true }),
+  faults: ({ page }) => faults.get(page),
 };
+const answered = new Set(['eval', 'faults']); // the rest have nothing to say but that they are done
 
-function answer(message) {
-  process.stdout.write(`${JSON.stringify(message)}\n`);
+async function run(command) {
+  try {
+    const value = await verbs[command.do](command);
+    say({ id: command.id, value: answered.has(command.do) ? (value ?? null) : null });
+  } catch (err) {
+    say({ id: command.id, error: String(err) });
+  }
 }
 
-answer({ id: 0, value: browser.version() });
+say({ id: 0, value: browser.version() });
 for await (const line of createInterface({ input: process.stdin })) {
-  const command = JSON.parse(line);
-  Promise.resolve()
-    .then(() => verbs[command.do](command))
-    .then(
-      (value) => answer({ id: command.id, value: value ?? null }),
-      (err) => answer({ id: command.id, error: String(err) }),
-    );
+  run(JSON.parse(line));
 }
 await browser.close();
