@@ -11,7 +11,8 @@ import (
 // Stats is a snapshot of a server's counters. Those that are not said to be
 // present figures only grow.
 type Stats struct {
-	Connecting, Open, Closing, Lingering int64 // present connections by state
+	Conns                                int64 // present connections, as Limits.Conns counts them
+	Connecting, Open, Closing, Lingering int64 // the same by state
 	HTTP                                 int64 // present connections that are with Config.HTTP
 
 	Accepted, Opened, Closed     uint64
@@ -72,6 +73,7 @@ func (s *counters) countClose(code StatusCode) {
 func (s *Server) Stats() Stats {
 	c, e := &s.stats, &s.engine.Counts
 	st := Stats{
+		Conns:      s.conns.Load(),
 		Connecting: c.states[stateConnecting].Load(), Open: c.states[stateOpen].Load(),
 		Closing: c.states[stateClosing].Load(), Lingering: c.states[stateLingering].Load(),
 		Accepted: e.Accepted.Load(), Opened: c.Opened.Load(), Closed: e.Closed.Load(),
