@@ -1,0 +1,200 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/roost-ws/roost/bench/load"
+	"github.com/roost-ws/roost/bench/proc"
+)
+
+// Idle opens ever more connections, sends one message over each, lets them
+// rest and looks at what the server occupies. What one connection costs is the
+// slope between the first and the last step: the size of the program itself
+// and of its warm pools is not in it.
+type Idle struct {
+	From, To int           // connections at the first and the last step
+	Steps    int           // at least 2
+	Settle   time.Duration // rest before memory is read
+}
+
+// Name implements Scenario.
+func (e *Idle) Name() string { return "idle" }
+
+// Workers implements Scenario. A worker has descriptors of its own, as many as
+// the server's process.
+func (e *Idle) Workers() int { return 2 }
+
+// Columns implements Scenario.
+func (e *Idle) Columns() []string {
+	return []string{"rss_conn", "pss_conn", "kernel_conn", "rss_first_mb", "rss_mb", "threads", "idle_cpu", "connect_us", "handshakes"}
+}
+
+// Settings implements Scenario.
+func (e *Idle) Settings() map[string]any {
+	return map[string]any{"from": e.From, "to": e.To, "steps": e.Steps, "settle_seconds": e.Settle.Seconds()}
+}
+
+// Estimate implements Scenario.
+func (e *Idle) Estimate() time.Duration {
+	return time.Duration(e.Steps)*(e.Settle+500*time.Millisecond) + time.Duration(e.To)*200*time.Microsecond
+}
+
+// step is what was seen at one number of connections.
+type step struct {
+	conns  int
+	memory proc.Memory
+	kernel proc.Kernel
+}
+
+// Measure implements Scenario.
+func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
+	s := Sample{
+		Scenario: e.Name(), Server: t.Server, Round: t.Round, Values: map[string]float64{},
+		Case: fmt.Sprintf("memory of a connection, %d to %d", e.From, e.To),
+	}
+	if err := t.dial("/"); err != nil {
+		return nil, err
+	}
+	base, err := proc.Sockets(t.PID)
+	if err != nil {
+		return nil, err
+	}
+	var steps []step
+	for i := range e.Steps {
+		n := e.From + (e.To-e.From)*i/(e.Steps-1)
+		st, err := e.step(ctx, t, &s, n, base)
+		if err != nil || s.Failed != "" {
+			return []Sample{s}, err
+		}
+		steps = append(steps, st)
+	}
+	// They must all still work after the rest.
+	if s.Failed, err = t.check(e.To); err != nil || s.Failed != "" {
+		return []Sample{s}, err
+	}
+	threads, err := proc.Threads(t.PID)
+	if err != nil {
+		return nil, err
+	}
+	first, last := steps[0], steps[len(steps)-1]
+	conns := float64(last.conns - first.conns)
+	v := s.Values
+	v["rss_conn"] = (float64(last.memory.RSS) - float64(first.memory.RSS)) / conns
+	v["pss_conn"] = (float64(last.memory.PSS) - float64(first.memory.PSS)) / conns
+	v["kernel_conn"] = (float64(last.kernel.SlabBytes()) - float64(first.kernel.SlabBytes())) / conns
+	v["rss_first_mb"], v["rss_mb"] = float64(first.memory.RSS)/megabyte, float64(last.memory.RSS)/megabyte
+	v["threads"] = float64(threads)
+	for _, st := range steps {
+		v[fmt.Sprintf("rss_at_%d", st.conns)] = float64(st.memory.RSS)
+	}
+	return []Sample{s}, nil
+}
+
+// step brings the server to n connections and looks at it.
+func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n, base int) (step, error) {
+	o, err := t.grow(n)
+	if err != nil {
+		return step{}, err
+	}
+	if o.Failures.Total() > 0 {
+		s.Failed = o.Failures.String()
+		return step{}, nil
+	}
+	if o.Opened > 0 {
+		s.Values["connect_us"] = micros(o.ServerCPU) / float64(o.Opened)
+		s.Values["handshakes"] = float64(o.Opened) / o.Elapsed.Seconds()
+	}
+	if s.Failed, err = t.check(n); err != nil || s.Failed != "" {
+		return step{}, err
+	}
+	held, err := proc.Sockets(t.PID)
+	if err != nil {
+		return step{}, err
+	}
+	if held-base < n {
+		s.Failed = fmt.Sprintf("%d connections were opened, the server holds %d", n, held-base)
+		return step{}, nil
+	}
+	cpu, err := proc.CPU(t.PID)
+	if err != nil {
+		return step{}, err
+	}
+	if err := t.rest(ctx, fmt.Sprintf("%d connections", n), e.Settle); err != nil {
+		return step{}, err
+	}
+	after, err := proc.CPU(t.PID)
+	if err != nil {
+		return step{}, err
+	}
+	s.Values["idle_cpu"] = (after - cpu).Seconds() / e.Settle.Seconds()
+	st := step{conns: n}
+	if st.memory, err = proc.MemoryOf(t.PID); err != nil {
+		return step{}, err
+	}
+	st.kernel, err = proc.KernelNow()
+	return st, err
+}
+
+// rest waits and shows that it does.
+func (t *Target) rest(ctx context.Context, what string, d time.Duration) error {
+	if t.Progress != nil {
+		t.Progress(what, 0, 0)
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// grow opens connections on all workers until there are n.
+func (t *Target) grow(n int) (load.Opened, error) {
+	var sum load.Opened
+	for i, w := range t.Workers {
+		more := share(n, len(t.Workers), i) - t.conns[i]
+		if more <= 0 {
+			continue
+		}
+		o, err := w.Connect(load.Connect{Count: more, Concurrency: 128, Deadline: 2 * time.Minute}, t.progress("connecting"))
+		if err != nil {
+			return sum, err
+		}
+		t.conns[i] += o.Opened
+		sum.Opened += o.Opened
+		sum.Elapsed += o.Elapsed
+		sum.ServerCPU += o.ServerCPU
+		sum.Failures.Merge(o.Failures)
+	}
+	return sum, nil
+}
+
+// check asks every connection for one echo. What is wrong comes back as failed.
+func (t *Target) check(n int) (failed string, err error) {
+	answered := 0
+	for _, w := range t.Workers {
+		c, err := w.Check(load.SizeMin, 30*time.Second)
+		if err != nil {
+			return "", err
+		}
+		if c.Failures.Total() > 0 {
+			return c.Failures.String(), nil
+		}
+		answered += c.Answered
+	}
+	if answered != n {
+		return fmt.Sprintf("%d of %d connections answered", answered, n), nil
+	}
+	return "", nil
+}
+
+// share is what part i of n things takes when they are split evenly.
+func share(n, parts, i int) int {
+	s := n / parts
+	if i < n%parts {
+		s++
+	}
+	return s
+}
