@@ -55,6 +55,18 @@ func (h *Histogram) Mean() time.Duration { return time.Duration(h.h.Mean()) }
 // Count is how many latencies were recorded.
 func (h *Histogram) Count() int64 { return h.h.TotalCount() }
 
+// CountBelow is how many latencies are not above d, to the histogram's precision.
+func (h *Histogram) CountBelow(d time.Duration) int64 {
+	var n int64
+	for _, bar := range h.h.Distribution() {
+		if bar.From > int64(d) {
+			break
+		}
+		n += bar.Count
+	}
+	return n
+}
+
 // Reset forgets everything.
 func (h *Histogram) Reset() { h.h.Reset() }
 

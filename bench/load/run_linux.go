@@ -115,6 +115,7 @@ func (o *runOrder) loop(tell func(Progress)) error {
 			o.phase, o.to, end = draining, now, now+o.Drain
 			o.result.Window = o.to - o.from
 			o.result.ServerCPU, o.result.ClientCPU = s.serverCPU()-cpu, ownCPU()-own
+			continue // there may be nothing left to wait for
 		case o.phase == draining && (s.unanswered == 0 || now >= end):
 			return nil
 		case s.opened == 0:
