@@ -17,8 +17,8 @@ type Config struct {
 
 	// ActivityTimeout is after how much silence clients ping the server; they are
 	// told when they connect. One that stays silent for ActivityGrace longer is
-	// closed. Default 120 s, whole seconds. Proxies that cut idle connections
-	// sooner (nginx: 60 s) need less.
+	// closed with 4201. Default 120 s, whole seconds. Proxies that cut idle
+	// connections sooner (nginx: 60 s) need less.
 	ActivityTimeout time.Duration
 
 	// Backlog is how many events may wait for delivery on one loop before more
@@ -42,6 +42,7 @@ const (
 type Hub struct {
 	apps            atomic.Pointer[apps]
 	activityTimeout time.Duration
+	grace           time.Duration // ActivityGrace, but in tests
 	backlog         int64
 	numbering       numbering
 	pong            *server.Prepared
@@ -70,6 +71,7 @@ func New(config Config) (*Hub, error) {
 	}
 	h := &Hub{
 		activityTimeout: config.ActivityTimeout,
+		grace:           ActivityGrace,
 		backlog:         int64(config.Backlog),
 		numbering:       newNumbering(),
 		pong:            server.Prepare(server.Text, []byte(`{"event":"pusher:pong","data":"{}"}`)),
@@ -80,17 +82,22 @@ func New(config Config) (*Hub, error) {
 
 // NewServer makes the server that h speaks through. It completes config with
 // what the protocol asks for: handlers run on the loops, any Origin may connect (a
-// client is known by its app key), silence ends connections and pings are
-// the clients' business. Everything else is the caller's, HTTP above all. A
-// Hub has one server; call NewServer once.
+// client is known by its app key), and silence ends connections. Everything
+// else is the caller's, HTTP above all. A Hub has one server; call NewServer
+// once, and Publish only after it.
 func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 	if h.shards != nil {
 		return nil, errors.New("push: the hub has its server already")
 	}
 	config.Inline = true
 	config.Origins = server.Origins{Any: true}
-	config.PingInterval = -1
-	config.IdleTimeout = h.activityTimeout + ActivityGrace
+	// A client on a busy channel never pings: every message it receives tells it
+	// that the connection lives, and tells the server nothing. So the server
+	// asks, by a Ping frame that WebSocket libraries answer on their own, once
+	// nothing has come for about as long as an idle client takes to ping.
+	config.PingInterval = h.activityTimeout + h.grace*2/3
+	config.PongTimeout = -1 // there is the next line
+	config.IdleTimeout = h.activityTimeout + h.grace
 	config.IdleCode = codePongNotReceived
 	config.Limits.Message = cmp.Or(config.Limits.Message, messageBytes)
 	srv, err := server.New(server.Handler{

@@ -25,6 +25,11 @@ func start(t testing.TB, config Config) (*Hub, net.Addr) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return h, serve(t, h)
+}
+
+func serve(t testing.TB, h *Hub) net.Addr {
+	t.Helper()
 	srv, err := h.NewServer(server.Config{Loops: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +39,7 @@ func start(t testing.TB, config Config) (*Hub, net.Addr) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { srv.Close() })
-	return h, addr
+	return addr
 }
 
 // publish sends one event with a string for data.
@@ -399,10 +404,48 @@ func TestBacklogIsBounded(t *testing.T) {
 	c.Expect(`{"event":"e","channel":"a","data":"x"}`)
 }
 
-// Row M6: what is advertised is enforced, and not before.
+// Row M6: what is advertised is enforced, and not before. A client that only
+// ever receives is alive as long as its library answers Pings; one that
+// receives and answers nothing is not.
 func TestSilentClientIsClosed(t *testing.T) {
-	_, err := New(Config{Apps: []App{testApp}, ActivityTimeout: 1500 * time.Millisecond})
-	if err == nil {
-		t.Error("an activity timeout that cannot be advertised was accepted")
+	h, err := New(Config{Apps: []App{testApp}, ActivityTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.grace = time.Second
+	addr := serve(t, h)
+	silent, _ := pushtest.Connect(t, addr, "key")
+	silent.Subscribe("busy")
+	silent.IgnorePings()
+	listener, _ := pushtest.Connect(t, addr, "key")
+	listener.Subscribe("busy")
+
+	began := time.Now()
+	var sent []time.Duration // when each event was published
+	for time.Since(began) < 3500*time.Millisecond {
+		sent = append(sent, time.Since(began))
+		publish(t, h, "busy", "e", "x")
+		listener.Expect(`{"event":"e","channel":"busy","data":"x"}`)
+		time.Sleep(100 * time.Millisecond)
+	}
+	listener.Ping()
+	got := 0
+	for silent.IsMessage() {
+		got++
+	}
+	if reason := silent.ExpectClose(4201); reason == "" {
+		t.Error("closed without a reason")
+	}
+	if got == len(sent) || sent[got] < 1800*time.Millisecond {
+		t.Errorf("silent client: closed after %d events, of those published at %v; want it to be after two seconds", got, sent)
+	}
+}
+
+// Stock clients refuse 0, and the number on the wire is whole.
+func TestActivityTimeoutCanBeAdvertised(t *testing.T) {
+	for _, d := range []time.Duration{-time.Second, time.Millisecond, 1500 * time.Millisecond} {
+		if _, err := New(Config{Apps: []App{testApp}, ActivityTimeout: d}); err == nil {
+			t.Errorf("%v was accepted", d)
+		}
 	}
 }

@@ -94,7 +94,7 @@ func signedText(method, path string, params map[string]string) string {
 }
 
 func (h *handler) checkTimestamp(s string) error {
-	seconds, err := strconv.ParseUint(s, 10, 40) // to the year 36,812; more would not fit a time.Duration's arithmetic
+	seconds, err := strconv.ParseUint(s, 10, 40) // more is no date on any calendar of ours
 	if err != nil {
 		return unauthorized("Not authenticated: auth_timestamp must be the time in seconds since 1970")
 	}

@@ -25,6 +25,8 @@ const (
 	Text   byte = 1
 	Binary byte = 2
 	Close  byte = 8
+	ping   byte = 9
+	pong   byte = 10
 )
 
 // Client is one connection. Its methods fail the test rather than return errors.
@@ -32,6 +34,13 @@ type Client struct {
 	t    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
+	deaf bool        // to Pings
+	next *wholeFrame // looked at by IsMessage, not yet taken
+}
+
+type wholeFrame struct {
+	opcode  byte
+	payload []byte
 }
 
 // Open performs the opening handshake for target, a path with a query.
@@ -141,11 +150,44 @@ func (c *Client) ExpectClose(code int) (reason string) {
 	return string(payload[2:])
 }
 
+// IsMessage waits for the next frame and reports whether it is a text message,
+// which it takes; anything else is left for the next call.
+func (c *Client) IsMessage() bool {
+	c.t.Helper()
+	opcode, payload := c.frame()
+	if opcode != Text {
+		c.next = &wholeFrame{opcode, payload}
+	}
+	return opcode == Text
+}
+
+// IgnorePings makes the client one that is there no more, though its machine
+// still takes what it is sent.
+func (c *Client) IgnorePings() { c.deaf = true }
+
 // Drop closes the connection without a word.
 func (c *Client) Drop() { c.conn.Close() }
 
-// frame reads one frame of a server: whole and not masked.
+// frame returns the next frame that is no Ping.
 func (c *Client) frame() (opcode byte, payload []byte) {
+	c.t.Helper()
+	if f := c.next; f != nil {
+		c.next = nil
+		return f.opcode, f.payload
+	}
+	for {
+		opcode, payload = c.readFrame()
+		if opcode != ping {
+			return opcode, payload
+		}
+		if !c.deaf {
+			c.SendFrame(pong, payload)
+		}
+	}
+}
+
+// readFrame reads one frame of a server: whole and not masked.
+func (c *Client) readFrame() (opcode byte, payload []byte) {
 	c.t.Helper()
 	c.wait()
 	var head [2]byte
