@@ -2,7 +2,6 @@ package poller
 
 import (
 	"errors"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -68,7 +67,7 @@ func TestKqueueHalfRegistrationIsUndone(t *testing.T) {
 		m, p := modelPoller(t)
 		a, b := m.socketpair(t)
 		m.deny, m.refuse = true, refused
-		if err := p.Add(a, 1); !errors.Is(err, syscall.ENOMEM) {
+		if err := p.Add(a, 1); !errors.Is(err, errMemory) {
 			t.Fatalf("Add returned %v", err)
 		}
 		if len(m.notes) != 0 {

@@ -1,9 +1,9 @@
 package poller
 
 import (
+	"errors"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -43,6 +43,12 @@ type modelSocket struct {
 
 const modelRoom = 8192
 
+var (
+	errDescriptor = errors.New("model: no such descriptor")
+	errNoNote     = errors.New("model: no such note")
+	errMemory     = errors.New("model: out of memory")
+)
+
 func newModel() *model {
 	m := &model{notes: map[note]bool{}}
 	m.changed.L = &m.mu
@@ -80,14 +86,14 @@ func (m *model) change(changes []kchange) error {
 		n := note{c.fd, c.filter}
 		switch {
 		case c.fd < 0 || c.fd >= len(m.files) || m.files[c.fd] == nil:
-			return syscall.EBADF
+			return errDescriptor
 		case c.remove:
 			if _, added := m.notes[n]; !added {
-				return syscall.ENOENT
+				return errNoNote
 			}
 			m.drop(n)
 		case m.deny && c.filter == m.refuse:
-			return syscall.ENOMEM
+			return errMemory
 		default:
 			m.notes[n] = m.notes[n] // keeps a place on the queue it may have
 			if holds, _ := m.holds(n); holds {
@@ -107,7 +113,7 @@ func (m *model) wait(out []kevent, timeout time.Duration) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.open {
-		return 0, syscall.EBADF
+		return 0, errDescriptor
 	}
 	m.interrupted = false
 	end := time.Now().Add(timeout)
@@ -176,7 +182,7 @@ func (q modelQueue) close() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.open {
-		return syscall.EBADF
+		return errDescriptor
 	}
 	q.open, q.woken = false, false
 	clear(q.notes)
