@@ -26,8 +26,8 @@ func listen(t testing.TB, network, addr string) (int, net.Addr) {
 	return fd, bound
 }
 
-// accept waits for a connection on the listener fd.
-func accept(t testing.TB, fd int) (int, netip.AddrPort) {
+// acceptOne waits for a connection on the listener fd.
+func acceptOne(t testing.TB, fd int) (int, netip.AddrPort) {
 	t.Helper()
 	k := Real()
 	for {
@@ -52,7 +52,7 @@ func connected(t testing.TB, network, addr string) (int, netip.AddrPort, net.Con
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	fd, peer := accept(t, lfd)
+	fd, peer := acceptOne(t, lfd)
 	return fd, peer, client
 }
 

@@ -24,16 +24,16 @@ func Listen(network, addr string) (fd int, bound net.Addr, err error) {
 	case "tcp", "tcp4", "tcp6":
 	case "unix":
 		if err := removeStale(addr); err != nil {
-			return -1, nil, fmt.Errorf("sys: listen %s: %w", addr, err)
+			return -1, nil, fmt.Errorf("listen unix %s: %w", addr, err)
 		}
 	default:
-		return -1, nil, fmt.Errorf("sys: listen %s: %w", addr, net.UnknownNetworkError(network))
+		return -1, nil, fmt.Errorf("listen %s: %w", addr, net.UnknownNetworkError(network))
 	}
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
 	ln, err := lc.Listen(context.Background(), network, addr)
 	if err != nil {
-		return -1, nil, fmt.Errorf("sys: %w", err) // net's error says "listen" and the address
+		return -1, nil, err // it says "listen" and the address
 	}
 	defer ln.Close()
 	if unixln, ok := ln.(*net.UnixListener); ok {
@@ -69,17 +69,16 @@ func removeStale(path string) error {
 }
 
 // DupListener duplicates the descriptor of a TCP or unix listener. The
-// duplicate is the caller's to close; ln is untouched and may be closed.
+// duplicate is the caller's to close; ln is untouched and may be closed, which
+// removes the file of a unix socket unless ln was told to leave it.
 func DupListener(ln net.Listener) (fd int, err error) {
 	switch ln := ln.(type) {
 	case *net.TCPListener:
-		fd, err = DupConn(ln)
+		return DupConn(ln)
 	case *net.UnixListener:
-		fd, err = DupConn(ln)
-	default:
-		return -1, fmt.Errorf("sys: take over listener: %T is neither a TCP nor a unix listener", ln)
+		return DupConn(ln)
 	}
-	return fd, err
+	return -1, fmt.Errorf("take over listener: %T is neither a TCP nor a unix listener", ln)
 }
 
 // DupConn duplicates the descriptor behind c, close-on-exec and without a
@@ -88,7 +87,7 @@ func DupListener(ln net.Listener) (fd int, err error) {
 func DupConn(c syscall.Conn) (fd int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return -1, fmt.Errorf("sys: duplicate descriptor: %w", err)
+		return -1, fmt.Errorf("duplicate descriptor: %w", err)
 	}
 	fd = -1
 	var dupErr error
@@ -99,7 +98,7 @@ func DupConn(c syscall.Conn) (fd int, err error) {
 		err = os.NewSyscallError("fcntl", dupErr)
 	}
 	if err != nil {
-		return -1, fmt.Errorf("sys: duplicate descriptor: %w", err)
+		return -1, fmt.Errorf("duplicate descriptor: %w", err)
 	}
 	return fd, nil
 }
@@ -111,12 +110,12 @@ func FileConn(fd int) (net.Conn, error) {
 	// a duplicate, so the file is closed here.
 	f := os.NewFile(uintptr(fd), "")
 	if f == nil {
-		return nil, fmt.Errorf("sys: hand over descriptor %d: %w", fd, unix.EBADF)
+		return nil, fmt.Errorf("hand over descriptor %d: %w", fd, unix.EBADF)
 	}
 	defer f.Close()
 	c, err := net.FileConn(f)
 	if err != nil {
-		return nil, fmt.Errorf("sys: hand over descriptor %d: %w", fd, err)
+		return nil, fmt.Errorf("hand over descriptor %d: %w", fd, err)
 	}
 	return c, nil
 }
@@ -126,7 +125,7 @@ func FileConn(fd int) (net.Conn, error) {
 func RaiseDescriptorLimit() (soft uint64, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 0, fmt.Errorf("sys: descriptor limit: %w", os.NewSyscallError("getrlimit", err))
+		return 0, fmt.Errorf("descriptor limit: %w", os.NewSyscallError("getrlimit", err))
 	}
 	// Go's runtime has done this at start on most systems; setting the limit
 	// again would make children inherit it, so only a real gain is worth it.
@@ -134,8 +133,14 @@ func RaiseDescriptorLimit() (soft uint64, err error) {
 		return uint64(limit.Cur), nil
 	}
 	raised := unix.Rlimit{Cur: limit.Max, Max: limit.Max}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
-		return uint64(limit.Cur), fmt.Errorf("sys: raise descriptor limit: %w", os.NewSyscallError("setrlimit", err))
+	err = unix.Setrlimit(unix.RLIMIT_NOFILE, &raised)
+	if err == unix.EINVAL {
+		// The hard limit of macOS may say "unlimited" and is refused when it is
+		// taken at its word. Go's runtime knows the real one and has set it.
+		return uint64(limit.Cur), nil
+	}
+	if err != nil {
+		return uint64(limit.Cur), fmt.Errorf("raise descriptor limit: %w", os.NewSyscallError("setrlimit", err))
 	}
 	return uint64(raised.Cur), nil
 }
