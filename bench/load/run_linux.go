@@ -115,6 +115,9 @@ func (o *runOrder) loop(tell func(Progress)) error {
 			o.phase, o.to, end = draining, now, now+o.Drain
 			o.result.Window = o.to - o.from
 			o.result.ServerCPU, o.result.ClientCPU = s.serverCPU()-cpu, ownCPU()-own
+			if o.Mode == OpenLoop {
+				o.sendDue(now) // what was due in the window belongs to it
+			}
 			continue // there may be nothing left to wait for
 		case o.phase == draining && (s.unanswered == 0 || now >= end):
 			return nil
@@ -126,7 +129,7 @@ func (o *runOrder) loop(tell func(Progress)) error {
 		}
 		timeout := end - now
 		if o.Mode == OpenLoop && o.phase != draining {
-			o.sendDue()
+			o.sendDue(s.clock())
 			timeout = min(timeout, 10*time.Millisecond) // the timer normally comes first
 		}
 		if err := s.poll(timeout); err != nil {
@@ -190,7 +193,7 @@ func (o *runOrder) refill(c *conn) {
 
 func (o *runOrder) count(c *conn, n int) {
 	o.s.unanswered += n
-	if o.phase == measuring {
+	if o.phase != warming {
 		o.result.Sent += uint64(n)
 	}
 }
@@ -213,9 +216,8 @@ func (o *runOrder) dueTime(k int) time.Duration {
 }
 
 // sendDue sends what is due and sets the timer for what comes next.
-func (o *runOrder) sendDue() {
+func (o *runOrder) sendDue(now time.Duration) {
 	s := o.s
-	now := s.clock()
 	due := o.dueTime(o.k)
 	for ; due <= now; due = o.dueTime(o.k) {
 		c := o.turns[o.k%len(o.turns)]
@@ -245,7 +247,7 @@ func (o *runOrder) emit(c *conn, due []time.Duration) {
 	for _, t := range due {
 		s.scratch = s.pattern.appendMessage(s.scratch, s.op, o.Size, lead{c.id, s.runs, c.next})
 		c.send(t)
-		if o.phase == measuring {
+		if t >= o.from && o.phase != warming {
 			o.result.Lag.Record(now - t)
 		}
 	}

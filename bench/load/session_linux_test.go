@@ -143,7 +143,7 @@ func TestEveryByteOfTheLeadCounts(t *testing.T) {
 			}
 			echo(m, send)
 		}), 1)
-		if result := run(t, s, quick(64, 1)); result.Failures.Total() == 0 {
+		if result := run(t, s, quick(64, 8)); result.Failures.Total() == 0 {
 			t.Errorf("byte %d: not found", at)
 		}
 	}
@@ -251,6 +251,25 @@ func TestOpenLoopChargesStallToEveryMessage(t *testing.T) {
 	}
 	if got := result.Latency.Max(); got < stall*9/10 {
 		t.Errorf("the longest wait was %v, the stall %v", got, stall)
+	}
+}
+
+// The client's own lateness is charged too: latency begins when the schedule
+// says so, not when the client gets round to it.
+func TestOpenLoopChargesOwnLateness(t *testing.T) {
+	const late, rate = 200 * time.Millisecond, 1000
+	s := dial(t, serve(t, echo), 4)
+	var once sync.Once
+	result, err := s.Run(Run{Mode: OpenLoop, Size: 64, Batch: 1, Rate: rate, Window: 700 * time.Millisecond},
+		func(Progress) { once.Do(func() { time.Sleep(late) }) })
+	if err != nil || result.Failures.Total() != 0 {
+		t.Fatal(err, result.Failures)
+	}
+	for name, h := range map[string]*Histogram{"latency": result.Latency, "lag": result.Lag} {
+		n := h.Count() - h.CountBelow(late/2)
+		if want := int64(rate * late.Seconds() / 2); n < want-5 {
+			t.Errorf("%s: %d messages of %v or more, want at least %d", name, n, late/2, want)
+		}
 	}
 }
 
