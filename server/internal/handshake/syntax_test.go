@@ -247,6 +247,32 @@ func TestFieldLineSyntax(t *testing.T) {
 	}
 }
 
+// H12; RFC 9112, 5.2: a line that begins with white space is refused by that byte.
+func TestFoldRefusedAtOnce(t *testing.T) {
+	for _, start := range []string{"GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: a\r\n"} {
+		for _, space := range []string{" ", "\t"} {
+			if at, refusal := decidedAt([]byte(start+space), Limits{}); refusal != refuseSyntax || at != len(start)+1 {
+				t.Errorf("%q: %v at %d", start+space, refusal, at)
+			}
+		}
+	}
+}
+
+// RFC 9110, 5.1: names are compared without case, over ASCII and nothing else.
+func TestEqualFoldASCII(t *testing.T) {
+	for a := range 256 {
+		for b := range 256 {
+			letters := a|0x20 == b|0x20 && 'a' <= a|0x20 && a|0x20 <= 'z'
+			if got := equalFold([]byte{byte(a)}, []byte{byte(b)}); got != (a == b || letters) {
+				t.Errorf("%#x and %#x: %v", a, b, got)
+			}
+		}
+	}
+	if equalFold("k", "\u212a") || equalFold("a", "aa") {
+		t.Error("folds more than letters")
+	}
+}
+
 // H12; RFC 9112, 2.2: an empty line before the request is refused.
 func TestEmptyLineBeforeRequest(t *testing.T) {
 	u := anyOrigin(t)

@@ -53,7 +53,7 @@ func TestTarget(t *testing.T) {
 func TestBadTarget(t *testing.T) {
 	u := anyOrigin(t)
 	for _, line := range []string{
-		"GET /%zz", "GET /%", "GET /%4", "GET /a%4", "GET /%%41", "GET /%-1", "GET /% 41", "GET /%00", "GET /a%00b", "GET /%u0041",
+		"GET /%zz", "GET /%4z", "GET /%z4", "GET /%", "GET /%4", "GET /a%4", "GET /%%41", "GET /%-1", "GET /% 41", "GET /%00", "GET /a%00b", "GET /%u0041",
 		"GET /a#b", "GET /a?b#c", "GET #",
 		"GET *", "GET *x", "OPTIONS **", "GET ?q", "GET app/k", "GET .", "GET :", "GET :80", "GET \\a", "GET %2f",
 		"GET http:/a", "GET http:a", "GET http://", "GET http:///a", "GET http://:80/", "GET ://a/",

@@ -79,7 +79,8 @@ func TestWebSocketKey(t *testing.T) {
 		"dGhlIHNhbXBsZSBub25jZQ== x":   400,
 		"dGhlIHNhbXBsZSBub25jZQ==, a":  400,
 		"dGhlIHNhbXBsZSBub25jZ===":     400,
-		"-_-_-_-_-_-_-_-_-_-_-w==":     400, // base64url
+		"-A-A-A-A-A-A-A-A-A-A-A==":     400, // base64url
+		"_A_A_A_A_A_A_A_A_A_A_A==":     400,
 		"dGhlIHNhbXBsZ SBub25jZ==":     400,
 		"dGhlIHNhbXBsZSBub25j=Q==":     400,
 		"dGhlIHNhbXBsZSBub25jZ\xe9==":  400,
