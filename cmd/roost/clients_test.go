@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// clientsDir holds what the Node clients are; .ci/setup fills its node_modules.
+const clientsDir = "testdata/clients"
+
+// require finds one of the programs names in PATH. A test that needs a client
+// this machine does not have is skipped, except where it counts: make test and
+// continuous integration set ROOST_REQUIRE_CLIENTS or CI.
+func require(t *testing.T, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); name != "" && err == nil {
+			return path
+		}
+	}
+	missing(t, names[len(names)-1])
+	return ""
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("ROOST_REQUIRE_CLIENTS") != "" || os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing: run make deps", what)
+	}
+	t.Skipf("%s is missing: run make deps", what)
+}
+
+// node is a running Node program that takes JSON lines and says JSON lines.
+type node struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	said  *feed[json.RawMessage]
+	done  chan struct{}
+}
+
+// startNode runs a script of clientsDir.
+func startNode(t *testing.T, env []string, script string, args ...string) *node {
+	t.Helper()
+	path := require(t, "node")
+	if _, err := os.Stat(clientsDir + "/node_modules/.package-lock.json"); err != nil {
+		missing(t, "the npm packages of cmd/roost/"+clientsDir)
+	}
+	n := &node{
+		cmd:  exec.Command(path, append([]string{script}, args...)...),
+		said: newFeed[json.RawMessage](), done: make(chan struct{}),
+	}
+	n.cmd.Dir = clientsDir
+	n.cmd.Env = append(os.Environ(), env...)
+	n.cmd.Stderr = os.Stderr
+	stdout, err := n.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.stdin, err = n.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		lines(stdout, func(line string) { n.said.put(json.RawMessage(line)) })
+		n.cmd.Wait()
+		n.said.end()
+		close(n.done)
+	}()
+	return n
+}
+
+// send gives the program one command.
+func (n *node) send(t *testing.T, command any) {
+	t.Helper()
+	if err := json.NewEncoder(n.stdin).Encode(command); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// close ends the program: it leaves when its input does.
+func (n *node) close() {
+	n.stdin.Close()
+	select {
+	case <-n.done:
+	case <-time.After(patience):
+		n.cmd.Process.Kill()
+		<-n.done
+	}
+}
+
+// browser is headless Chromium, started by the first test that asks and shared
+// by all: each page has a context of its own.
+type browser struct {
+	node *node
+	mu   sync.Mutex // guards what follows
+	id   int
+	page int
+}
+
+var shared struct {
+	sync.Mutex
+	browser *browser
+}
+
+func chromium(t *testing.T) *browser {
+	t.Helper()
+	path := require(t, os.Getenv("CHROMIUM"), "google-chrome", "chromium-browser", "chromium")
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.browser != nil {
+		return shared.browser
+	}
+	env := []string{"CHROMIUM=" + path, "TIMEOUT_MS=" + strconv.Itoa(int(patience/time.Millisecond))}
+	b := &browser{node: startNode(t, env, "browser.js")}
+	b.node.said.await(t, "Chromium to start", func(json.RawMessage) bool { return true })
+	shared.browser = b
+	return b
+}
+
+func closeBrowser() {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.browser != nil {
+		shared.browser.node.close()
+	}
+}
+
+// page is one page of the browser.
+type page struct {
+	browser *browser
+	name    string
+}
+
+// open loads url in a new page, and closes it when the test ends.
+func (b *browser) open(t *testing.T, url string, size ...int) *page {
+	t.Helper()
+	b.mu.Lock()
+	b.page++
+	p := &page{b, "page" + strconv.Itoa(b.page)}
+	b.mu.Unlock()
+	command := map[string]any{"do": "open", "url": url}
+	if len(size) == 2 {
+		command["width"], command["height"] = size[0], size[1]
+	}
+	p.do(t, command)
+	t.Cleanup(func() { p.do(t, map[string]any{"do": "close"}) })
+	return p
+}
+
+// do gives the browser a command about this page and returns the answer's value.
+func (p *page) do(t *testing.T, command map[string]any) json.RawMessage {
+	t.Helper()
+	p.browser.mu.Lock()
+	p.browser.id++
+	id := p.browser.id
+	command["id"], command["page"] = id, p.name
+	p.browser.node.send(t, command)
+	p.browser.mu.Unlock()
+
+	type said struct {
+		ID    int
+		Value json.RawMessage
+		Error string
+	}
+	var answer said
+	p.browser.node.said.await(t, "answer from Chromium", func(line json.RawMessage) bool {
+		answer = said{}
+		return json.Unmarshal(line, &answer) == nil && answer.ID == id
+	})
+	if answer.Error != "" {
+		t.Fatalf("Chromium: %v: %s", command["do"], answer.Error)
+	}
+	return answer.Value
+}
+
+// eval runs code in the page, waits for its promise, and decodes the result.
+func (p *page) eval(t *testing.T, code string, result any) {
+	t.Helper()
+	value := p.do(t, map[string]any{"do": "eval", "code": code})
+	if result == nil {
+		return
+	}
+	if err := json.Unmarshal(value, result); err != nil {
+		t.Fatalf("Chromium said %s: %v", value, err)
+	}
+}
+
+// wait waits until the expression is true in the page.
+func (p *page) wait(t *testing.T, expression string) {
+	t.Helper()
+	p.do(t, map[string]any{"do": "wait", "code": expression})
+}
+
+// quiet fails the test when the page threw something.
+func (p *page) quiet(t *testing.T) {
+	t.Helper()
+	var faults []string
+	if err := json.Unmarshal(p.do(t, map[string]any{"do": "faults"}), &faults); err != nil {
+		t.Fatal(err)
+	}
+	if len(faults) > 0 {
+		t.Errorf("the page threw: %q", faults)
+	}
+}

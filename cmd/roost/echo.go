@@ -1,0 +1,77 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/roost-ws/roost/server"
+)
+
+type echoCmd struct {
+	Listen         address         `required:"" placeholder:"HOST:PORT" help:"Where to serve: HOST:PORT, or unix:PATH."`
+	Admin          optionalAddress `default:"off" placeholder:"HOST:PORT" help:"Health, metrics and profiles; off by default."`
+	Workers        int             `default:"256" xor:"where" placeholder:"N" help:"How many callbacks may block at a time (${default})."`
+	Inline         bool            `xor:"where" help:"Run callbacks on the loops, as handlers that never block may."`
+	Loops          int             `placeholder:"N" help:"Event loops; one per core by default."`
+	MaxConnections int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
+	MaxMessage     byteSize        `default:"16MiB" placeholder:"BYTES" help:"Largest message (${default})."`
+	MaxFragments   int             `default:"100000" placeholder:"N" help:"Frames a message may be cut into (${default})."`
+	MaxOutbound    byteSize        `default:"64MiB" placeholder:"BYTES" help:"Bytes that may wait for a client that reads slowly (${default})."`
+	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
+	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed, or off (${default})."`
+	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
+}
+
+func (e *echoCmd) Run(env environment, logs *logFlags) error {
+	log := logs.logger(env.stderr)
+	held := raiseDescriptors()
+	conns, err := held.connections(e.MaxConnections)
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(server.Handler{
+		OnMessage: func(c *server.Conn, op server.Opcode, message []byte) {
+			// A connection that cannot take its echo is closed by the server's own policy.
+			_ = c.Send(op, message)
+		},
+	}, e.config(conns, log))
+	if err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
+	s := &service{log: log, server: srv, drain: e.Drain}
+	return s.serve(e.Listen, e.Admin, held, conns, slog.Group("limits",
+		"message", e.MaxMessage.String(),
+		"fragments", e.MaxFragments,
+		"outbound", e.MaxOutbound.String(),
+		"ping_interval", e.PingInterval.String(),
+		"idle_timeout", e.IdleTimeout.String(),
+	), slog.String("handlers", e.handlers()))
+}
+
+// handlers says where callbacks run.
+func (e *echoCmd) handlers() string {
+	if e.Inline {
+		return "inline"
+	}
+	return "workers"
+}
+
+func (e *echoCmd) config(conns int, log *slog.Logger) server.Config {
+	return server.Config{
+		Inline:  e.Inline,
+		Workers: e.Workers,
+		Loops:   e.Loops,
+		Limits: server.Limits{
+			Conns:           conns,
+			ConnsPerAddress: -1, // load generators come from one address
+			Message:         int(e.MaxMessage),
+			Fragments:       e.MaxFragments,
+			Outbound:        int(e.MaxOutbound),
+		},
+		Timeouts:     server.Timeouts{Drain: e.Drain},
+		PingInterval: e.PingInterval.config(),
+		IdleTimeout:  e.IdleTimeout.config(),
+		Origins:      server.Origins{Any: true},
+		Logger:       log,
+	}
+}

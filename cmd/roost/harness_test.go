@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait of these tests. Nothing is asserted about speed:
+// it is what a busy machine may need.
+const patience = 30 * time.Second
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "roost-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "roost")
+	build := exec.Command("go", "build", "-o", binary)
+	if raceDetector() {
+		build.Args = append(build.Args, "-race")
+	}
+	build.Args = append(build.Args, ".")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building roost:", err)
+		return 1
+	}
+	defer closeBrowser()
+	return m.Run()
+}
+
+// raceDetector reports whether this test runs under it; then the program does too.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	for _, s := range info.Settings {
+		if s.Key == "-race" {
+			return s.Value == "true"
+		}
+	}
+	return false
+}
+
+// record is one line of the program's JSON log.
+type record map[string]any
+
+// program is a running roost.
+type program struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdout *feed[string]
+	log    *feed[record]
+	noise  *strings.Builder // what it wrote to stderr that is no record
+	exited chan struct{}    // closed when it ended and its output was read
+	addr   string           // where it serves
+	admin  string           // its admin address, "" when it has none
+}
+
+// launch starts the binary and reads its output.
+func launch(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p := &program{
+		t: t, cmd: exec.Command(binary, args...),
+		stdout: newFeed[string](), log: newFeed[record](), noise: &strings.Builder{}, exited: make(chan struct{}),
+	}
+	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json")
+	p.cmd.Env = append(p.cmd.Env, env...)
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { lines(stdout, p.stdout.put) })
+	readers.Go(func() {
+		lines(stderr, func(line string) {
+			var r record
+			if json.Unmarshal([]byte(line), &r) == nil {
+				p.log.put(r)
+				return
+			}
+			p.noise.WriteString(line + "\n")
+		})
+	})
+	go func() {
+		readers.Wait()
+		p.cmd.Wait()
+		p.stdout.end()
+		p.log.end()
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.exited
+		if t.Failed() {
+			t.Logf("roost %s\nlog: %v\nstderr: %s", strings.Join(args, " "), p.log.all(), p.noise)
+		}
+	})
+	return p
+}
+
+// start launches a server, waits until it listens, and sees it drain at the end.
+func start(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p := launch(t, env, args...)
+	listening := p.log.await(t, "the start-up line", func(r record) bool { return r["msg"] == "listening" })
+	p.addr, _ = listening["addr"].(string)
+	p.admin, _ = listening["admin"].(string)
+	t.Cleanup(func() {
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		if code := p.wait(); code != exitOK {
+			t.Errorf("roost ended with code %d after SIGTERM, want 0", code)
+		}
+		if p.noise.Len() > 0 {
+			t.Errorf("roost wrote to stderr what is no log record (a panic, a race?):\n%s", p.noise)
+		}
+	})
+	return p
+}
+
+func startEcho(t *testing.T, args ...string) *program {
+	t.Helper()
+	return start(t, nil, append([]string{"echo", "--listen", "127.0.0.1:0", "--drain", "1s"}, args...)...)
+}
+
+// wait waits for the end of the program and returns its exit code.
+func (p *program) wait() int {
+	p.t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		p.t.Fatalf("roost did not end within %v", patience)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// get asks url and returns the status and body.
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	client := http.Client{Timeout: patience}
+	resp, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// feed is what a child process says, kept in order. Waiting looks at all of it,
+// so that nothing said early is missed.
+type feed[T any] struct {
+	mu    sync.Mutex
+	items []T
+	ended bool
+	news  chan struct{} // closed and replaced when something is added
+}
+
+func newFeed[T any]() *feed[T] { return &feed[T]{news: make(chan struct{})} }
+
+func (f *feed[T]) put(item T) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.items = append(f.items, item)
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+func (f *feed[T]) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ended = true
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+func (f *feed[T]) all() []T {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.items[:len(f.items):len(f.items)]
+}
+
+// await returns the first item that matches.
+func (f *feed[T]) await(t testing.TB, what string, match func(T) bool) T {
+	t.Helper()
+	deadline := time.After(patience)
+	for seen := 0; ; {
+		f.mu.Lock()
+		items, ended, news := f.items, f.ended, f.news
+		f.mu.Unlock()
+		for ; seen < len(items); seen++ {
+			if match(items[seen]) {
+				return items[seen]
+			}
+		}
+		if ended {
+			t.Fatalf("the process ended before %s; it said %v", what, items)
+		}
+		select {
+		case <-news:
+		case <-deadline:
+			t.Fatalf("no %s within %v; got %v", what, patience, items)
+		}
+	}
+}
+
+// lines calls each for every line of r.
+func lines(r io.Reader, each func(string)) {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, 64<<20)
+	for scanner.Scan() {
+		each(scanner.Text())
+	}
+	io.Copy(io.Discard, r)
+}

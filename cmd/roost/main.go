@@ -1,0 +1,110 @@
+// Command roost serves WebSocket connections: a push backend that speaks the
+// Pusher Channels protocol (roost serve), and an echo server for conformance
+// and load tools (roost echo).
+//
+// It is the only place that knows every package of the repository. It parses
+// flags and environment, says in one line what it is going to hold, and turns
+// signals into a graceful end; what a connection means is for the packages
+// below it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes, as `roost --help` documents them.
+const (
+	exitOK          = 0
+	exitFailure     = 1 // something failed while serving, or a second signal cut the drain short
+	exitUsage       = 2 // a flag or an environment variable is wrong
+	exitListen      = 3 // an address cannot be listened on
+	exitDescriptors = 4 // the descriptor limit is too low for what was asked
+)
+
+const description = `roost serves very many WebSocket connections from an event loop.
+
+Every flag can be set in the environment: --listen as ROOST_LISTEN, --app-id as ROOST_APP_ID.
+A flag on the command line wins over the environment, and that over the default.
+
+Exit codes: 0 ended after a drain, 1 failed while serving or a second signal cut the drain short,
+2 wrong flag or environment variable, 3 cannot listen on an address, 4 descriptor limit too low.`
+
+// cli is the whole command line.
+type cli struct {
+	Log logFlags `embed:"" prefix:"log-"`
+
+	Serve   serveCmd   `cmd:"" help:"Run the push backend: Pusher Channels protocol and its HTTP API on one port."`
+	Echo    echoCmd    `cmd:"" help:"Run an echo server, for conformance suites and load generators."`
+	Version versionCmd `cmd:"" help:"Print the version and the toolchain roost was built with."`
+}
+
+// environment is what a command gets from the world besides its flags.
+type environment struct {
+	stdout io.Writer // what a person or a script asked for
+	stderr io.Writer // logs
+}
+
+// exitError is an error that ends the program with a code of its own. Its text
+// is one sentence that says what is wrong and what to do.
+type exitError struct {
+	code int
+	text string
+}
+
+func (e *exitError) Error() string { return e.text }
+
+func exitf(code int, format string, args ...any) error {
+	return &exitError{code: code, text: fmt.Sprintf(format, args...)}
+}
+
+func main() {
+	err := run(os.Args[1:], environment{stdout: os.Stdout, stderr: os.Stderr})
+	if err == nil {
+		os.Exit(exitOK)
+	}
+	fmt.Fprintln(os.Stderr, "roost:", err)
+	var exit *exitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.code)
+	}
+	os.Exit(exitFailure)
+}
+
+// run parses args and runs the command they name.
+func run(args []string, env environment) error {
+	var flags cli
+	parser, err := kong.New(&flags,
+		kong.Name("roost"),
+		kong.Description(description),
+		kong.DefaultEnvars("ROOST"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.UsageOnError(),
+		kong.Writers(env.stdout, env.stderr),
+	)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return usageError(err)
+	}
+	return ctx.Run(env, &flags.Log)
+}
+
+// usageError says which flag is wrong and where its help is.
+func usageError(err error) error {
+	help := "roost --help"
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Command() != "" {
+		help = "roost " + parse.Context.Command() + " --help"
+	}
+	return exitf(exitUsage, "%v; '%s' lists what there is", err, help)
+}
