@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -210,12 +211,9 @@ func (w *World) unwind() {
 	w.dead = true
 	for _, co := range append(w.idle, w.coroutines...) {
 		w.current = co
-		ended := make(chan struct{})
-		go func() { // takes the Goexit that stop passes on
-			defer close(ended)
-			co.stop()
-		}()
-		<-ended
+		var wg sync.WaitGroup
+		wg.Go(co.stop) // on a goroutine of its own, which takes the Goexit that stop passes on
+		wg.Wait()
 	}
 	w.current = nil
 	w.coroutines, w.idle = nil, nil
