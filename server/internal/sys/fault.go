@@ -17,10 +17,17 @@ func FaultOf(err error) Fault {
 	if err == nil {
 		return None
 	}
-	errno, ok := err.(unix.Errno)
-	if !ok && !errors.As(err, &errno) {
-		return Peer
+	if errno, ok := err.(unix.Errno); ok {
+		return faultOf(errno)
 	}
+	var errno unix.Errno // a poller wraps it; a Read does not, and must not pay for As
+	if errors.As(err, &errno) {
+		return faultOf(errno)
+	}
+	return Peer
+}
+
+func faultOf(errno unix.Errno) Fault {
 	switch errno {
 	case unix.EAGAIN:
 		return Again

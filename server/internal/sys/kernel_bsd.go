@@ -42,6 +42,9 @@ func (kernel) Accept(fd int) (int, netip.AddrPort, error) {
 
 func (kernel) Peer(fd int) (netip.AddrPort, error) {
 	sa, err := unix.Getpeername(fd)
+	if err == unix.EINVAL {
+		err = unix.ENOTCONN // how macOS says that the peer is gone; EINVAL would be our bug
+	}
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
