@@ -197,11 +197,12 @@ func (h *Hub) socketID(c *server.Conn) SocketID {
 
 // Stats counts what a Hub does.
 type Stats struct {
-	Connections int64  // open now, over all apps
-	Channels    int    // with subscribers now, over all apps
-	Published   uint64 // events, since the start
-	Delivered   uint64 // events times subscribers, since the start
-	Pending     int64  // events that wait on some loop now
+	Connections   int64  // open now, over all apps
+	Channels      int    // with subscribers now, over all apps
+	Subscriptions int64  // of all connections now
+	Published     uint64 // events, since the start
+	Delivered     uint64 // events times subscribers, since the start
+	Pending       int64  // events that wait on some loop now
 }
 
 // Stats returns the counters.
@@ -214,6 +215,7 @@ func (h *Hub) Stats() Stats {
 	for _, s := range h.shards {
 		stats.Delivered += s.delivered.Load()
 		stats.Pending += s.pending.Load()
+		stats.Subscriptions += s.subscriptions.Load()
 	}
 	return stats
 }

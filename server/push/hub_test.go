@@ -374,6 +374,46 @@ func TestFanoutInTurns(t *testing.T) {
 	eventually(t, "those who left are gone", func() bool { return h.Stats().Connections == int64(len(staying)) })
 }
 
+// Row B7: events come only between the answer to subscribe and the unsubscribe
+// that was served, however fast a client changes its mind.
+func TestSubscribeUnsubscribeRace(t *testing.T) {
+	h, addr := start(t, Config{Apps: []App{testApp}})
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				publish(t, h, "news", "e", fmt.Sprint(n))
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	})
+	c, _ := pushtest.Connect(t, addr, "key")
+	for range 200 {
+		c.Subscribe("news") // fails on anything before the answer
+		last := -1
+		c.Send(`{"event":"pusher:unsubscribe","data":{"channel":"news"}}`)
+		c.Send(`{"event":"pusher:ping","data":{}}`)
+		for {
+			frame := c.Next()
+			if frame == `{"event":"pusher:pong","data":"{}"}` {
+				break
+			}
+			var n int
+			if _, err := fmt.Sscanf(frame, `{"event":"e","channel":"news","data":"%d"}`, &n); err != nil || last >= 0 && n != last+1 {
+				t.Fatalf("%s after event %d", frame, last)
+			}
+			last = n
+		}
+	}
+	close(stop)
+	wait.Wait()
+	c.Ping()
+}
+
 // Nothing is left behind by clients that come, subscribe and vanish.
 func TestNothingIsLeftBehind(t *testing.T) {
 	h, addr := start(t, Config{Apps: []App{testApp}})
@@ -385,7 +425,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	eventually(t, "all are gone", func() bool {
 		stats := h.Stats()
-		return stats.Connections == 0 && stats.Channels == 0 && stats.Pending == 0
+		return stats.Connections == 0 && stats.Channels == 0 && stats.Subscriptions == 0 && stats.Pending == 0
 	})
 }
 

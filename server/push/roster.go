@@ -97,20 +97,20 @@ func (r *roster) move(from, to int) {
 	sessionOf(r.subs[to].conn).subs[r.subs[to].at].at = uint32(to)
 }
 
-// next returns the next subscriber that the front message is for, or nil when it has
-// reached all of them. The subscriber counts as served: a failed delivery ends a
-// connection, and its removal from the roster happens in the middle of this.
-func (f *fanout) next() *server.Conn {
-	m := f.queue.front()
-	for f.cursor < f.end {
-		c := f.roster.subs[f.cursor].conn
-		f.cursor++
-		if m.excludeLoop == f.roster.loop && m.exclude == c.ID() {
-			continue
-		}
-		return c
+// next takes one subscriber who waits for the front message, and is over when
+// there is none. c is nil for the one who is excluded. The subscriber counts as
+// served from here on: a failed delivery ends a connection, and then it leaves the
+// roster in the middle of this.
+func (f *fanout) next() (c *server.Conn, over bool) {
+	if f.cursor == f.end {
+		return nil, true
 	}
-	return nil
+	c = f.roster.subs[f.cursor].conn
+	f.cursor++
+	if m := f.queue.front(); m.excludeLoop == f.roster.loop && m.exclude == c.ID() {
+		return nil, false
+	}
+	return c, false
 }
 
 // begin starts the delivery of the front message to all who are subscribed now.

@@ -32,8 +32,8 @@ func TestRosterServesEverySubscriberOnce(t *testing.T) {
 					owed[sub.conn] = true
 				}
 			default:
-				c := f.next()
-				if c == nil {
+				c, over := f.next()
+				if over {
 					if len(owed) != 0 {
 						t.Fatalf("seed %d: %d subscribers did not get the event", seed, len(owed))
 					}

@@ -62,8 +62,9 @@ func (h *Hub) close(c *server.Conn) {
 	if s == nil {
 		return
 	}
+	sh := h.shards[c.Loop()]
 	for len(s.subs) > 0 {
-		s.leave(len(s.subs) - 1)
+		s.leave(sh, len(s.subs)-1)
 	}
 	s.app.connections.Add(-1)
 }

@@ -19,6 +19,8 @@ type shard struct {
 	pending   atomic.Int64 // events accepted and not yet delivered to all of a roster
 	delivered atomic.Uint64
 
+	subscriptions atomic.Int64 // of the loop's connections, now
+
 	mu     sync.Mutex
 	inbox  []delivery // guarded by mu
 	posted bool       // guarded by mu: run is going to be called
@@ -109,17 +111,19 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 	var sent uint64
 	for steps < n && f.queue.len() > 0 {
 		steps++
-		if c := f.next(); c != nil {
+		c, over := f.next()
+		switch {
+		case over:
+			f.queue.pop()
+			s.pending.Add(-1)
+			if f.queue.len() > 0 {
+				f.begin()
+			}
+		case c != nil:
 			// Whoever cannot be sent to is being closed; its OnClose takes it
 			// out of the roster.
 			_ = c.SendPrepared(f.queue.front().prepared)
 			sent++
-			continue
-		}
-		f.queue.pop()
-		s.pending.Add(-1)
-		if f.queue.len() > 0 {
-			f.begin()
 		}
 	}
 	s.delivered.Add(sent)

@@ -27,10 +27,10 @@ func (h *Hub) subscribe(s *session, data JSON) {
 	}
 	// A second subscribe is answered like the first: a client that unsubscribes and
 	// subscribes in one breath must not end up with an error.
-	if s.index(d.name) < 0 {
-		s.join(d.name)
-	}
 	sh := h.shards[s.conn.Loop()]
+	if s.index(d.name) < 0 {
+		s.join(sh, d.name)
+	}
 	sh.buf = append(sh.buf[:0], `{"event":"pusher_internal:subscription_succeeded","channel":"`...)
 	sh.buf = append(sh.buf, d.name...)
 	sh.buf = append(sh.buf, `","data":"{}"}`...)
@@ -65,7 +65,7 @@ func (h *Hub) unsubscribe(s *session, data JSON) {
 		return
 	}
 	if i := s.index(name); i >= 0 {
-		s.leave(i)
+		s.leave(h.shards[s.conn.Loop()], i)
 	}
 }
 
@@ -79,15 +79,17 @@ func (s *session) index(name string) int {
 	return -1
 }
 
-// join subscribes s to the named channel.
-func (s *session) join(name string) {
-	r := s.app.directory.join(name, s.conn.Loop())
+// join subscribes s, whose loop's shard is sh, to the named channel.
+func (s *session) join(sh *shard, name string) {
+	r := s.app.directory.join(name, sh.loop)
+	sh.subscriptions.Add(1)
 	at := r.add(s.conn, len(s.subs))
 	s.subs = append(s.subs, subscription{roster: r, at: at})
 }
 
 // leave ends subscription i. The last one takes its place.
-func (s *session) leave(i int) {
+func (s *session) leave(sh *shard, i int) {
+	sh.subscriptions.Add(-1)
 	sub := s.subs[i]
 	last := len(s.subs) - 1
 	if i != last {
