@@ -20,6 +20,7 @@ const responseMax = 16 << 10
 
 // connectOrder opens connections, so many at one time.
 type connectOrder struct {
+	idle
 	s      *Session
 	left   int // still to begin
 	result *Opened
@@ -74,9 +75,6 @@ func (o *connectOrder) opened(c *conn) {
 	o.result.Opened++
 	o.result.Handshake.Record(o.s.now - c.began)
 }
-func (o *connectOrder) replied(*conn, uint64, time.Duration) {}
-func (o *connectOrder) turn(*conn)                           {}
-func (o *connectOrder) lost(*conn)                           {}
 
 // dialOne starts to connect one connection. Out of descriptors or ports is the
 // client's own trouble and an error.

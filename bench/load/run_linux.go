@@ -22,6 +22,7 @@ const (
 
 // runOrder keeps messages in flight.
 type runOrder struct {
+	idle
 	Run
 	s      *Session
 	phase  phase
@@ -146,9 +147,6 @@ func ownCPU() time.Duration {
 	return d
 }
 
-func (o *runOrder) opened(*conn) {}
-func (o *runOrder) lost(*conn)   {}
-
 func (o *runOrder) replied(c *conn, _ uint64, sent time.Duration) {
 	if o.phase == measuring {
 		o.result.Messages++
@@ -265,8 +263,16 @@ func (s *Session) countLost() {
 		if n := c.unanswered + len(c.waiting); n > 0 {
 			s.failures.Add(Lost, uint64(n), "connection %d: message %d was not answered in time", c.id, c.base)
 			s.drop(c)
-			continue
 		}
-		c.base, c.next, c.early = 0, 0, 0
+	}
+	s.reset()
+}
+
+// reset numbers the messages of every connection from 0 again.
+func (s *Session) reset() {
+	for _, c := range s.conns {
+		if c != nil {
+			c.base, c.next, c.early = 0, 0, 0
+		}
 	}
 }

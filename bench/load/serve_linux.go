@@ -40,7 +40,7 @@ func Serve(in io.Reader, out io.Writer) error {
 		case r.Run != nil:
 			outcome, err = s.Run(*r.Run, progress)
 		case r.Check != nil:
-			outcome, err = s.Check(r.Check.Size, r.Check.Deadline)
+			outcome, err = s.Check(*r.Check)
 		}
 		var answer response
 		if err != nil {

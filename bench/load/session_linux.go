@@ -47,17 +47,24 @@ type Session struct {
 
 // order is what a Session is doing; it reacts to what happens on connections.
 type order interface {
-	opened(c *conn)                                  // the opening handshake succeeded
-	replied(c *conn, seq uint64, sent time.Duration) // a reply was right
-	turn(c *conn)                                    // what one wake-up brought is consumed
-	lost(c *conn)                                    // the connection is gone
+	// opened: the opening handshake succeeded.
+	opened(c *conn)
+	// replied: a right reply came to message seq.
+	replied(c *conn, seq uint64, sent time.Duration)
+	// control: a Pong came, or the answer to our Close frame.
+	control(c *conn, op byte, payload []byte) *fault
+	// turn: what one wake-up brought is consumed.
+	turn(c *conn)
+	// lost: the connection is gone.
+	lost(c *conn)
 }
 
-// idle is the order between orders.
+// idle is the order between orders, and what others leave out.
 type idle struct{}
 
 func (idle) opened(*conn)                         {}
 func (idle) replied(*conn, uint64, time.Duration) {}
+func (idle) control(*conn, byte, []byte) *fault   { return nil }
 func (idle) turn(*conn)                           {}
 func (idle) lost(*conn)                           {}
 
@@ -181,7 +188,7 @@ func (s *Session) consume(c *conn, b []byte) {
 			return
 		}
 	}
-	if f := c.feed(b, s.pattern, s); f != nil {
+	if f := c.feed(b, s.pattern, s); f != nil && c.state != gone {
 		s.failures.Add(f.kind, 1, "%s", f.text)
 		s.drop(c)
 	}
@@ -192,7 +199,7 @@ func (s *Session) ended(c *conn, how string) {
 	switch c.state {
 	case connecting, upgrading:
 		s.failures.Add(Refused, 1, "connection %d: %s before the opening handshake was done", c.id, how)
-	case open:
+	case open, closing:
 		s.failures.Add(Closed, 1, "connection %d with %d messages unanswered: %s", c.id, c.unanswered, how)
 	}
 	s.drop(c)
@@ -253,14 +260,17 @@ func (s *Session) message(c *conn, l lead) *fault {
 
 // control implements sink.
 func (s *Session) control(c *conn, op byte, payload []byte) *fault {
-	switch op {
-	case opPing:
+	switch {
+	case op == opPing:
 		s.write(c, appendControl(nil, opPong, payload, s.pattern.key))
-	case opClose:
-		if c.state != closing {
-			return &fault{Closed, fmt.Sprintf("connection %d: Close frame %q", c.id, payload)}
-		}
+	case op == opPong:
+		return s.order.control(c, op, payload)
+	case c.state != closing:
+		return &fault{Closed, fmt.Sprintf("connection %d: Close frame %q", c.id, payload)}
+	default:
+		f := s.order.control(c, op, payload)
 		s.drop(c)
+		return f
 	}
 	return nil
 }

@@ -298,7 +298,7 @@ func TestCheckFindsTheDeaf(t *testing.T) {
 			echo(m, send)
 		}
 	}), 5)
-	c, err := s.Check(0, 300*time.Millisecond)
+	c, err := s.Check(Check{Deadline: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,6 +306,32 @@ func TestCheckFindsTheDeaf(t *testing.T) {
 		t.Fatalf("%d of %d answered, want 4 of 5", c.Answered, c.Open)
 	}
 	wantOnly(t, c.Failures, Lost)
+}
+
+// Pings and closing handshakes are probes too.
+func TestCheckPingsAndCloses(t *testing.T) {
+	s := dial(t, serve(t, func(m message, send func([]byte)) {
+		switch m.op {
+		case opPing:
+			if m.conn != 1 {
+				send(serverFrame(opPong, m.payload))
+			} else {
+				send(serverFrame(opPong, []byte("not")))
+			}
+		case opClose:
+			send(serverFrame(opClose, m.payload))
+			send(nil)
+		}
+	}), 4)
+	c, err := s.Check(Check{Probe: Ping, Deadline: deadline})
+	if err != nil || c.Answered != 3 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	wantOnly(t, c.Failures, Corrupt)
+	c, err = s.Check(Check{Probe: Goodbye, Deadline: deadline})
+	if err != nil || c.Answered != 3 || c.Failures.Total() != 0 || s.Open() != 0 {
+		t.Fatalf("%+v, %d open, %v", c, s.Open(), err)
+	}
 }
 
 // A server's Ping is answered: otherwise it would end idle connections.
@@ -354,7 +380,7 @@ func TestWorkerSpeaksForSession(t *testing.T) {
 	if err != nil || result.Messages == 0 || result.Latency.Count() != int64(result.Messages) || told == 0 {
 		t.Fatalf("%+v, %d progress reports, %v", result, told, err)
 	}
-	c, err := w.Check(64, deadline)
+	c, err := w.Check(Check{Size: 64, Deadline: deadline})
 	if err != nil || c.Answered != 3 {
 		t.Fatalf("%+v, %v", c, err)
 	}

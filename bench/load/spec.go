@@ -64,7 +64,24 @@ type Result struct {
 	Failures Failures   `json:"failures"`
 }
 
-// Checked is the outcome of one message on every connection.
+// Probe is what a Check asks of a connection.
+type Probe string
+
+// The probes.
+const (
+	Echo    Probe = "message"     // one message, which must come back
+	Ping    Probe = "ping"        // a Ping, which needs no handler
+	Goodbye Probe = "close frame" // the closing handshake
+)
+
+// Check asks every open connection one thing.
+type Check struct {
+	Probe    Probe         `json:"probe"` // Echo when empty
+	Size     int           `json:"size"`  // payload bytes of an Echo; at least SizeMin are sent
+	Deadline time.Duration `json:"deadline"`
+}
+
+// Checked is the outcome of a Check.
 type Checked struct {
 	Open     int        `json:"open"`
 	Answered int        `json:"answered"`

@@ -5,20 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
 // request is an order for a Session in another process. One field is set.
 type request struct {
-	Dial    *Dial         `json:"dial,omitempty"`
-	Connect *Connect      `json:"connect,omitempty"`
-	Run     *Run          `json:"run,omitempty"`
-	Check   *checkRequest `json:"check,omitempty"`
-}
-
-type checkRequest struct {
-	Size     int           `json:"size"`
-	Deadline time.Duration `json:"deadline"`
+	Dial    *Dial    `json:"dial,omitempty"`
+	Connect *Connect `json:"connect,omitempty"`
+	Run     *Run     `json:"run,omitempty"`
+	Check   *Check   `json:"check,omitempty"`
 }
 
 // response is one line of the answer to a request: any number with progress,
@@ -57,9 +51,9 @@ func (w *Worker) Run(o Run, progress func(Progress)) (*Result, error) {
 }
 
 // Check is Session.Check.
-func (w *Worker) Check(size int, deadline time.Duration) (*Checked, error) {
+func (w *Worker) Check(o Check) (*Checked, error) {
 	r := new(Checked)
-	return r, w.do(request{Check: &checkRequest{size, deadline}}, r, nil)
+	return r, w.do(request{Check: &o}, r, nil)
 }
 
 func (w *Worker) do(order request, outcome any, progress func(Progress)) error {

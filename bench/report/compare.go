@@ -89,7 +89,10 @@ func (r *Results) table(d Described, name, baseline string) Case {
 			}
 		}
 		if row.Failed == "" && len(values) == 0 {
-			row.Failed = "not measured"
+			if !slices.Contains(server.Does, d.Need) {
+				continue
+			}
+			row.Failed = "it was not measured"
 		}
 		if row.Failed == "" {
 			for key, v := range values {

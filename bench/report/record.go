@@ -25,6 +25,7 @@ type Header struct {
 // Described is what a reader needs to know of a scenario.
 type Described struct {
 	Name     string         `json:"name"`
+	Need     scenario.Need  `json:"need"`
 	Columns  []string       `json:"columns"`
 	Settings map[string]any `json:"settings"`
 }

@@ -14,19 +14,23 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/roost-ws/roost/bench/scenario"
 )
 
 // peer is the file peer.json in a folder of bench/peers.
 type peer struct {
-	Title    string     `json:"title"`
-	Language string     `json:"language"`
-	Kind     string     `json:"kind"`   // "go" or "npm"
-	Module   string     `json:"module"` // Go module or npm package the version is taken from
-	About    string     `json:"about"`
-	Commands [][]string `json:"commands"` // npm: the first whose program exists is run
+	Title    string          `json:"title"`
+	Language string          `json:"language"`
+	Kind     string          `json:"kind"`   // "go" or "npm"
+	Module   string          `json:"module"` // Go module or npm package the version is taken from
+	About    string          `json:"about"`
+	Does     []scenario.Need `json:"does"`
+	Commands [][]string      `json:"commands"` // npm: the first whose program exists is run
 	Variants map[string]struct {
-		Args  []string `json:"args"`
-		About string   `json:"about"`
+		Args  []string        `json:"args"`
+		About string          `json:"about"`
+		Does  []scenario.Need `json:"does"` // the peer's own when left out
 	} `json:"variants"`
 }
 
@@ -34,9 +38,9 @@ type peer struct {
 func Catalog(root string) ([]*Server, error) {
 	servers := []*Server{
 		roostServer(root, "roost-inline", "roost, inline", "event loops, handlers promise not to block",
-			"./cmd/roost", "echo", "--inline", "--listen", "{addr}"),
+			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout}, "--inline"),
 		roostServer(root, "roost", "roost", "event loops, handlers may block (the default)",
-			"./cmd/roost", "echo", "--listen", "{addr}"),
+			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedSleep}),
 	}
 	files, err := filepath.Glob(filepath.Join(root, "bench", "peers", "*", "peer.json"))
 	if err != nil {
@@ -82,13 +86,18 @@ func readPeer(root, file string) ([]*Server, error) {
 	name := filepath.Base(dir)
 	servers := []*Server{{
 		Name: name, Title: p.Title, About: p.About, Family: family, Language: p.Language,
-		says: true, dir: dir, prepare: prepare(nil),
+		Does: p.Does, dir: dir, prepare: prepare(nil),
 	}}
 	for _, variant := range slices.Sorted(maps.Keys(p.Variants)) {
 		v := p.Variants[variant]
+		does := v.Does
+		if does == nil {
+			does = p.Does
+		}
 		servers = append(servers, &Server{
 			Name: name + "-" + variant, Title: p.Title + ", " + variant, About: cmp.Or(v.About, p.About),
-			Family: family, Language: p.Language, says: true, dir: dir, prepare: prepare(v.Args),
+			Family: family, Language: p.Language, dir: dir, prepare: prepare(v.Args),
+			Does: does,
 		})
 	}
 	return servers, nil
@@ -97,7 +106,7 @@ func readPeer(root, file string) ([]*Server, error) {
 // Prepare builds or installs the server. A server for which that does not
 // work is Missing, which is no error: the report says so.
 func (s *Server) Prepare(ctx context.Context) error {
-	if s.Missing != "" || s.argv != nil {
+	if s.Missing != "" || s.echo.argv != nil {
 		return nil
 	}
 	err := s.prepare(ctx, s)
@@ -114,15 +123,22 @@ func (s *Server) Prepare(ctx context.Context) error {
 // folder for such things.
 func binDir(root string) string { return filepath.Join(root, "tmp", "bench", "bin") }
 
-func roostServer(root, name, title, about, pkg string, args ...string) *Server {
+// roostServer is roost itself, built from the tree: `roost echo` where that is
+// all it takes, a program on package server where it is not.
+func roostServer(root, name, title, about string, does []scenario.Need, args ...string) *Server {
 	return &Server{
-		Name: name, Title: title, About: about, Family: Roost, Language: "Go", dir: root,
+		Name: name, Title: title, About: about, Family: Roost, Language: "Go", Does: does, dir: root,
 		prepare: func(ctx context.Context, s *Server) error {
-			bin := filepath.Join(binDir(root), filepath.Base(pkg))
-			if err := command(ctx, root, "go", "build", "-o", bin, pkg); err != nil {
+			echo, full := filepath.Join(binDir(root), "roost"), filepath.Join(binDir(root), "roost-contract")
+			if err := command(ctx, root, "go", "build", "-o", echo, "./cmd/roost"); err != nil {
 				return err
 			}
-			s.argv, s.Version = append([]string{bin}, args...), revision(ctx, root)
+			if err := command(ctx, root, "go", "build", "-o", full, "./bench/servers/roost"); err != nil {
+				return err
+			}
+			s.echo = program{argv: append([]string{echo, "echo", "--listen", "{addr}"}, args...)}
+			s.full = program{argv: append([]string{full, "-addr", "{addr}"}, args...), says: true}
+			s.Version = revision(ctx, root)
 			return nil
 		},
 	}
@@ -142,7 +158,8 @@ func (s *Server) prepareGo(ctx context.Context, root, dir, module string, args [
 			s.Version = strings.TrimPrefix(dep.Version, "v")
 		}
 	}
-	s.argv = append([]string{bin, "-addr", "{addr}"}, args...)
+	s.echo = program{append([]string{bin, "-addr", "{addr}"}, args...), true}
+	s.full = s.echo
 	return nil
 }
 
@@ -163,11 +180,11 @@ func (s *Server) prepareNpm(ctx context.Context, dir, module string, commands []
 	}
 	var failed error
 	for _, c := range commands {
-		program := c[0]
-		if strings.Contains(program, "/") {
-			program = filepath.Join(dir, program)
+		path := c[0]
+		if strings.Contains(path, "/") {
+			path = filepath.Join(dir, path)
 		}
-		out, err := exec.CommandContext(ctx, program, "--version").Output()
+		out, err := exec.CommandContext(ctx, path, "--version").Output()
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("run: %s: %w", c[0], err))
 			continue
@@ -176,7 +193,8 @@ func (s *Server) prepareNpm(ctx context.Context, dir, module string, commands []
 		if v := strings.TrimPrefix(strings.TrimSpace(string(out)), "v"); v != installed.Version {
 			s.Version += " on " + filepath.Base(c[0]) + " " + v
 		}
-		s.argv = slices.Concat([]string{program}, c[1:], []string{"-addr", "{addr}"}, args)
+		s.echo = program{slices.Concat([]string{path}, c[1:], []string{"-addr", "{addr}"}, args), true}
+		s.full = s.echo
 		return nil
 	}
 	return failed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/roost-ws/roost/bench/scenario"
@@ -21,28 +22,24 @@ type Plan struct {
 	Progress func(what string, done float64, left time.Duration)
 }
 
-// Estimate is how long the plan takes.
-func (p *Plan) Estimate() time.Duration { return p.span() * time.Duration(p.Rounds*p.present()) }
-
 // startup is what starting and stopping a server adds to a measurement.
 const startup = 700 * time.Millisecond
 
-func (p *Plan) span() time.Duration {
+// Estimate is how long the plan takes.
+func (p *Plan) Estimate() time.Duration {
 	var sum time.Duration
-	for _, s := range p.Scenarios {
-		sum += s.Estimate() + startup
-	}
-	return sum
-}
-
-func (p *Plan) present() int {
-	n := 0
-	for _, s := range p.Servers {
-		if s.Missing == "" {
-			n++
+	for _, sc := range p.Scenarios {
+		for _, s := range p.Servers {
+			if s.takesPart(sc) {
+				sum += sc.Estimate() + startup
+			}
 		}
 	}
-	return n
+	return sum * time.Duration(p.Rounds)
+}
+
+func (s *Server) takesPart(sc scenario.Scenario) bool {
+	return s.Missing == "" && slices.Contains(s.Does, sc.Need())
 }
 
 // Run measures in rounds: A B C A B C, never A A B B, so that what changes on
@@ -54,7 +51,7 @@ func (p *Plan) Run(ctx context.Context) error {
 		for _, sc := range p.Scenarios {
 			for i := range p.Servers {
 				server := p.Servers[(i+round)%len(p.Servers)]
-				if server.Missing != "" {
+				if !server.takesPart(sc) {
 					continue
 				}
 				tell := func(what string) {
@@ -75,7 +72,7 @@ func (p *Plan) Run(ctx context.Context) error {
 }
 
 func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, round int, tell func(string)) (err error) {
-	process, addr, err := server.Start(ctx)
+	process, addr, err := server.Start(ctx, sc.Need())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -1,6 +1,10 @@
 package run
 
-import "context"
+import (
+	"context"
+
+	"github.com/roost-ws/roost/bench/scenario"
+)
 
 // Family groups servers for the ratios of a report.
 type Family string
@@ -22,8 +26,17 @@ type Server struct {
 	Version  string `json:"version,omitempty"` // set by Prepare
 	Missing  string `json:"missing,omitempty"` // set by Prepare: why it cannot be measured
 
+	// Does says which parts of the contract of bench/peers it keeps.
+	Does []scenario.Need `json:"does"`
+
 	prepare func(ctx context.Context, s *Server) error
-	argv    []string // set by prepare; {addr} stands for the address
 	dir     string
-	says    bool // prints "ready <addr>"
+	echo    program // serves Echo
+	full    program // serves every need; the same as echo for most
+}
+
+// program is how a server is started.
+type program struct {
+	argv []string // {addr} stands for the address; nil before prepare
+	says bool     // prints "ready <addr>"
 }

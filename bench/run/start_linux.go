@@ -5,22 +5,28 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/roost-ws/roost/bench/scenario"
 )
 
-// Start starts the server and waits until it accepts connections.
-func (s *Server) Start(ctx context.Context, more ...string) (p *Process, addr string, err error) {
+// Start starts the server, with the program that serves the need, and waits
+// until it accepts connections.
+func (s *Server) Start(ctx context.Context, need scenario.Need) (p *Process, addr string, err error) {
 	if addr, err = FreeAddr(); err != nil {
 		return nil, "", err
 	}
-	argv := slices.Clone(s.argv)
+	how := s.full
+	if need == scenario.NeedEcho {
+		how = s.echo
+	}
+	argv := slices.Clone(how.argv)
 	for i, a := range argv {
 		argv[i] = strings.ReplaceAll(a, "{addr}", addr)
 	}
-	p, err = Start(Spec{Argv: append(argv, more...), Dir: s.dir})
-	if err != nil {
+	if p, err = Start(Spec{Argv: argv, Dir: s.dir}); err != nil {
 		return nil, "", err
 	}
-	if err := p.WaitReady(ctx, addr, s.says); err != nil {
+	if err := p.WaitReady(ctx, addr, how.says); err != nil {
 		return nil, "", errors.Join(err, p.Stop())
 	}
 	return p, addr, nil

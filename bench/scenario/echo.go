@@ -43,6 +43,9 @@ func (c EchoCase) String() string {
 // Name implements Scenario.
 func (e *Echo) Name() string { return "echo" }
 
+// Need implements Scenario.
+func (e *Echo) Need() Need { return NeedEcho }
+
 // Workers implements Scenario.
 func (e *Echo) Workers() int { return 1 }
 

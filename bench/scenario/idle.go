@@ -22,6 +22,9 @@ type Idle struct {
 // Name implements Scenario.
 func (e *Idle) Name() string { return "idle" }
 
+// Need implements Scenario.
+func (e *Idle) Need() Need { return NeedEcho }
+
 // Workers implements Scenario. A worker has descriptors of its own, as many as
 // the server's process.
 func (e *Idle) Workers() int { return 2 }
@@ -175,7 +178,7 @@ func (t *Target) grow(n int) (load.Opened, error) {
 func (t *Target) check(n int) (failed string, err error) {
 	answered := 0
 	for _, w := range t.Workers {
-		c, err := w.Check(load.SizeMin, 30*time.Second)
+		c, err := w.Check(load.Check{Deadline: 30 * time.Second})
 		if err != nil {
 			return "", err
 		}

@@ -84,9 +84,19 @@ type Worker interface {
 	Dial(load.Dial) error
 	Connect(load.Connect, func(load.Progress)) (*load.Opened, error)
 	Run(load.Run, func(load.Progress)) (*load.Result, error)
-	Check(size int, deadline time.Duration) (*load.Checked, error)
+	Check(load.Check) (*load.Checked, error)
 	PID() int
 }
+
+// Need is a part of the contract of bench/peers.
+type Need string
+
+// The parts.
+const (
+	NeedEcho   Need = "echo"   // messages come back
+	NeedFanout Need = "fanout" // /pub sends to every /sub
+	NeedSleep  Need = "sleep"  // /sleep/<duration> blocks its handler
+)
 
 // Scenario is one kind of work.
 type Scenario interface {
@@ -96,6 +106,8 @@ type Scenario interface {
 	Settings() map[string]any
 	// Columns are the keys of the metrics shown, the deciding one first.
 	Columns() []string
+	// Need is what a server must be able to do to take part.
+	Need() Need
 	// Workers is how many load clients it needs.
 	Workers() int
 	// Estimate is how long Measure takes, for the progress display.

@@ -82,7 +82,7 @@ func (m *measure) do(ctx context.Context, all *cli, scenarios ...scenario.Scenar
 		Machine: proc.MachineNow(), Servers: servers,
 	}
 	for _, s := range scenarios {
-		header.Scenarios = append(header.Scenarios, report.Described{Name: s.Name(), Columns: s.Columns(), Settings: s.Settings()})
+		header.Scenarios = append(header.Scenarios, report.Described{Name: s.Name(), Need: s.Need(), Columns: s.Columns(), Settings: s.Settings()})
 	}
 	file, err := m.create(all.Root, header.Started)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -41,7 +42,11 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	case contract.PubPath:
 		read(ctx, c, subscribers.publish)
 	default:
-		read(ctx, c, func(op websocket.MessageType, payload []byte) error { return c.Write(ctx, op, payload) })
+		sleep := contract.Sleep(r.URL.Path)
+		read(ctx, c, func(op websocket.MessageType, payload []byte) error {
+			time.Sleep(sleep)
+			return c.Write(ctx, op, payload)
+		})
 	}
 }
 

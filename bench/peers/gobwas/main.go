@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -41,7 +42,11 @@ func serve(conn net.Conn) {
 	case contract.PubPath:
 		read(conn, subscribers.publish)
 	default:
-		read(conn, func(op ws.OpCode, payload []byte) error { return write(conn, op, payload) })
+		sleep := contract.Sleep(path)
+		read(conn, func(op ws.OpCode, payload []byte) error {
+			time.Sleep(sleep)
+			return write(conn, op, payload)
+		})
 	}
 }
 

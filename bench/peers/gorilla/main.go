@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -41,7 +42,11 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	case contract.PubPath:
 		read(c, subscribers.publish)
 	default:
-		read(c, c.WriteMessage)
+		sleep := contract.Sleep(r.URL.Path)
+		read(c, func(op int, payload []byte) error {
+			time.Sleep(sleep)
+			return c.WriteMessage(op, payload)
+		})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/lxzan/gws"
 
@@ -33,6 +34,7 @@ func main() {
 			return
 		}
 		c.Session().Store("path", r.URL.Path)
+		c.Session().Store("sleep", contract.Sleep(r.URL.Path))
 		if r.URL.Path == contract.SubPath {
 			h.mu.Lock()
 			h.subscribers[c] = struct{}{}
@@ -51,6 +53,8 @@ func (h *handler) OnMessage(c *gws.Conn, m *gws.Message) {
 	case contract.PubPath:
 		h.publish(m)
 	default:
+		sleep, _ := c.Session().Load("sleep")
+		time.Sleep(sleep.(time.Duration))
 		_ = c.WriteMessage(m.Opcode, m.Bytes())
 	}
 }

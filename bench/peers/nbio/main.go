@@ -32,6 +32,9 @@ func main() {
 	logging.SetLevel(logging.LevelError)
 
 	echo := upgrader(func(c *websocket.Conn, op websocket.MessageType, payload []byte) {
+		if d, ok := c.Session().(time.Duration); ok {
+			time.Sleep(d)
+		}
 		_ = c.WriteMessage(op, payload)
 	})
 	pub := upgrader(func(_ *websocket.Conn, op websocket.MessageType, payload []byte) {
@@ -55,7 +58,12 @@ func main() {
 
 	mux := http.NewServeMux()
 	for path, u := range map[string]*websocket.Upgrader{"/": echo, contract.PubPath: pub, contract.SubPath: sub} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { _, _ = u.Upgrade(w, r, nil) })
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			c, err := u.Upgrade(w, r, nil)
+			if d := contract.Sleep(r.URL.Path); err == nil && d > 0 {
+				c.SetSession(d)
+			}
+		})
 	}
 	config := nbhttp.Config{
 		Network:                 "tcp",

@@ -11,6 +11,9 @@
 //   - A connection on /sub is a subscriber; it never sends. A message from a
 //     connection on /pub goes to every subscriber, with its opcode, and is not
 //     echoed.
+//   - A connection on /sleep/<duration> is echoed by a handler that blocks for
+//     that long first, as one that waits for a database does. Peers whose one
+//     thread runs every handler leave this out, and say so in peer.json.
 //   - There is no compression, no ping, no idle timeout and no origin check;
 //     messages of at least 1 MiB pass.
 //   - SIGTERM ends it.
@@ -21,7 +24,16 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"strings"
+	"time"
 )
+
+// Sleep is how long the handler of a connection with this path blocks.
+func Sleep(path string) time.Duration {
+	word, _ := strings.CutPrefix(path, "/sleep/")
+	d, _ := time.ParseDuration(word) // 0 for other paths
+	return d
+}
 
 // Paths of the fan-out part of the contract.
 const (
