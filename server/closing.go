@@ -187,7 +187,7 @@ func (c *Conn) keep(now engine.Tick) (due engine.Tick) {
 	if t.ping == 0 {
 		return due
 	}
-	if heard > c.pinged {
+	if heard >= c.pinged { // before the Ping there was silence, so this came after it
 		c.pinged = 0
 	}
 	if c.pinged == 0 && now >= heard+c.pingAfter() {

@@ -154,6 +154,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	l.Message = cmp.Or(l.Message, 1<<20)
 	l.Fragments = cmp.Or(l.Fragments, 1024)
 	l.Outbound = cmp.Or(l.Outbound, 1<<20)
+	l.HandshakeBytes = cmp.Or(l.HandshakeBytes, 8192)
+	l.HandshakeTarget = cmp.Or(l.HandshakeTarget, 4096)
+	l.HandshakeFields = cmp.Or(l.HandshakeFields, 100)
 	l.HTTPConns = cmp.Or(l.HTTPConns, 1024)
 	if l.Conns == 0 {
 		descriptors, err := sys.RaiseDescriptorLimit()
@@ -179,6 +182,8 @@ func (cfg Config) withDefaults() (Config, error) {
 // that is not a client: listeners, pollers, files, the refused on their way out.
 const descriptorReserve = 100
 
+const maxSubprotocols = 127 // what Conn.proto can name
+
 func (cfg *Config) check() error {
 	var errs []error
 	positive := func(name string, v int64) {
@@ -193,6 +198,9 @@ func (cfg *Config) check() error {
 	positive("Limits.Message", int64(l.Message))
 	positive("Limits.Fragments", int64(l.Fragments))
 	positive("Limits.Outbound", int64(l.Outbound))
+	positive("Limits.HandshakeBytes", int64(l.HandshakeBytes))
+	positive("Limits.HandshakeTarget", int64(l.HandshakeTarget))
+	positive("Limits.HandshakeFields", int64(l.HandshakeFields))
 	positive("Limits.HTTPConns", int64(l.HTTPConns))
 	positive("Timeouts.Handshake", int64(t.Handshake))
 	positive("Timeouts.Message", int64(t.Message))
@@ -206,6 +214,9 @@ func (cfg *Config) check() error {
 		if !wire.ValidCloseCode(code) {
 			errs = append(errs, fmt.Errorf("server: Config.%s is %d, which may not stand in a Close frame (RFC 6455, 7.4)", name, code))
 		}
+	}
+	if len(cfg.Subprotocols) > maxSubprotocols {
+		errs = append(errs, fmt.Errorf("server: Config.Subprotocols has %d names, and may have %d", len(cfg.Subprotocols), maxSubprotocols))
 	}
 	if cfg.SlowConsumer > DropOldest {
 		errs = append(errs, fmt.Errorf("server: Config.SlowConsumer is %d, which is no Policy", cfg.SlowConsumer))

@@ -25,7 +25,8 @@ func (c *Conn) collect(in []byte) (used, calls int) {
 	r := c.rarely()
 	b, old := in, len(r.head)
 	if old > 0 {
-		r.head = append(r.head, in...)
+		// No more than the limit is gathered; what follows is looked at in place.
+		r.head = append(r.head, in[:min(len(in), c.srv.head.Bytes+1-old)]...)
 		b = r.head
 	}
 	n, refusal := r.scan.Scan(b, c.srv.head)
@@ -46,12 +47,12 @@ func (c *Conn) collect(in []byte) (used, calls int) {
 		if old == 0 {
 			return 0, 0
 		}
-		c.pipe.Unread(b)
+		c.pipe.Unread(bytes.Join([][]byte{b[:n], in[n-old:]}, nil))
 		return len(in), 0
 	}
 	h := heads.Get().(*handshake.Head)
 	defer heads.Put(h)
-	return n - old, c.answer(h, b[:n], b[n:])
+	return n - old, c.answer(h, b[:n], in[n-old:])
 }
 
 // answer decides what becomes of a whole request head. rest is what came behind it.

@@ -73,7 +73,7 @@ func New(h Handler, cfg Config) (*Server, error) {
 		s.http = newHTTPSide(s)
 	}
 	s.engine, err = engine.New(engine.Config{
-		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, UnitLen: unitLen,
+		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
 		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
 		Outbound: cfg.Limits.Outbound, Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
 	})

@@ -252,11 +252,11 @@ var _ engine.Session = (*Conn)(nil)
 
 var errNoClose = fmt.Errorf("stream ended without a Close frame")
 
-// unitLen is the length of what b begins with: a frame, or the response of the
-// opening handshake, which is no frame but stands in the same queue.
-func unitLen(b []byte) int {
-	if b[0] < 0x80 { // every frame of ours is final
-		return responseLen(b)
+// unit measures what stands at the start of an outbound queue: a frame, or the
+// response of the opening handshake. Of these only data frames may be dropped.
+func unit(b []byte) (n int, keep bool) {
+	if b[0] < 0x80 { // no frame: all of ours are final
+		return responseLen(b), true
 	}
-	return wire.FrameLen(b)
+	return wire.FrameLen(b), ws.OpCode(b[0] & 0x0f).IsControl()
 }

@@ -11,7 +11,7 @@ import (
 // once unless it leaves, nobody else gets it, in whatever order others come and
 // go meanwhile. The model is a set of who is owed the event.
 func TestRosterServesEverySubscriberOnce(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		r := &roster{channel: &channel{name: "c"}}
 		f := &fanout{roster: r}
@@ -68,6 +68,54 @@ func join(r *roster) *server.Conn {
 	c.SetValue(s)
 	s.subs = append(s.subs, subscription{roster: r, at: r.add(c, 0)})
 	return c
+}
+
+// Sessions come and go and change their minds; the directory, the rosters and
+// the sessions always agree, and nothing is left when all have gone.
+func TestSubscriptionsStayConsistent(t *testing.T) {
+	names := []string{"a", "b", "c", "d", "e", "f", "g"}
+	for seed := range uint64(50) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		sh, a := &shard{}, &app{}
+		var sessions []*session
+		for range 20 {
+			s := &session{app: a, conn: &server.Conn{}}
+			s.conn.SetValue(s)
+			sessions = append(sessions, s)
+		}
+		check := func() {
+			total := 0
+			for _, s := range sessions {
+				total += len(s.subs)
+				for i, sub := range s.subs {
+					if back := sub.roster.subs[sub.at]; back.conn != s.conn || int(back.at) != i {
+						t.Fatalf("seed %d: subscription %d is not where its roster thinks", seed, i)
+					}
+				}
+			}
+			if sh.subscriptions.Load() != int64(total) {
+				t.Fatalf("seed %d: %d subscriptions counted, %d there", seed, sh.subscriptions.Load(), total)
+			}
+		}
+		for range 2000 {
+			s, name := sessions[rnd.IntN(len(sessions))], names[rnd.IntN(len(names))]
+			if i := s.index(name); i >= 0 {
+				s.leave(sh, i)
+			} else {
+				s.join(sh, name)
+			}
+			check()
+		}
+		for _, s := range sessions {
+			for len(s.subs) > 0 {
+				s.leave(sh, rnd.IntN(len(s.subs)))
+				check()
+			}
+		}
+		if a.directory.size() != 0 {
+			t.Fatalf("seed %d: %d channels are left", seed, a.directory.size())
+		}
+	}
 }
 
 // Memory goes back when a crowd has left.

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/roost-ws/roost/server"
 )
@@ -74,6 +76,55 @@ func TestShardServesInTurns(t *testing.T) {
 	}
 	if s.posted {
 		t.Error("the loop is believed to come back, with nothing to do")
+	}
+}
+
+// An event that enters the inbox while the loop runs, too late to be collected,
+// is delivered all the same.
+func TestShardLosesNoWakeUp(t *testing.T) {
+	tasks := make(chan func(), 1)
+	s := &shard{post: func(_ int, task func()) error { tasks <- task; return nil }}
+	s.task = s.run
+	r := &roster{channel: &channel{name: "c"}}
+	for range 50 {
+		join(r)
+	}
+	m := &message{exclude: (&server.Conn{}).ID()}
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			for range 5_000 {
+				if s.put(delivery{r, m}) {
+					s.wake()
+				}
+				for s.pending.Load() > 1 {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		wait.Wait()
+		close(done)
+	}()
+	for {
+		select {
+		case task := <-tasks:
+			task()
+			continue
+		default:
+		}
+		select {
+		case task := <-tasks:
+			task()
+		case <-done:
+			if len(tasks) == 0 && s.pending.Load() == 0 {
+				return
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%d events wait and nobody comes for them", s.pending.Load())
+		}
 	}
 }
 

@@ -192,7 +192,7 @@ func (c *Conn) admit(n int, control bool) (*outbound, error) {
 		e.Counts.DroppedNewest.Add(1)
 		return nil, ErrOverflow
 	case DropOldest:
-		units := c.out.discard(over, e.UnitLen)
+		units := c.out.discard(over, e.Unit)
 		e.Counts.DroppedOldest.Add(uint64(units))
 		return c.out, nil
 	}
@@ -258,7 +258,7 @@ func (c *Conn) Purge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.out != nil && !c.out.empty() {
-		c.out.discard(c.out.bytes, c.loop.e.UnitLen)
+		c.out.discard(c.out.bytes, c.loop.e.Unit)
 	}
 }
 

@@ -21,12 +21,16 @@ const (
 	DropOldest                 // the oldest unsent units make room
 )
 
+// UnitFunc returns the length of the outbound unit that b begins with, and
+// whether it must not be dropped whatever the policy.
+type UnitFunc func(b []byte) (n int, keep bool)
+
 // Config is what an engine needs to know. There are no defaults here: the
 // floor above sets all of it.
 type Config struct {
-	Kernel  sys.Kernel
-	New     func(tag any, peer netip.AddrPort) Session // nil refuses the connection
-	UnitLen func(b []byte) int                         // length of the outbound unit at the start of b
+	Kernel sys.Kernel
+	New    func(tag any, peer netip.AddrPort) Session // nil refuses the connection
+	Unit   UnitFunc
 
 	Loops   int
 	Workers int  // goroutines in application code at the same time, beside one for each loop
@@ -100,8 +104,8 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if e.Submit == nil {
 		// One goroutine for each worker; for each loop one that leads it and one
-		// that may stick in it; the watchdog.
-		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1, ants.WithNonblocking(true), ants.WithDisablePurge(false))
+		// that sticks in it; the watchdog.
+		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1, ants.WithNonblocking(true))
 		if err != nil {
 			return nil, err
 		}
@@ -114,11 +118,12 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// submit starts a task. The pool is large enough for all that we start, so a
-// refusal is a bug.
+// submit starts a task. How many there are is bounded by hired and the number
+// of loops; a goroutine on its way back to the pool may still count there, and
+// for that moment the pool is one too small.
 func (e *Engine) submit(task func()) {
 	if err := e.Submit(task); err != nil {
-		panic("engine: " + err.Error())
+		go task()
 	}
 }
 

@@ -128,17 +128,22 @@ func (o *outbound) advance(n int) {
 }
 
 // discard drops whole unsent units, oldest first, until at least need bytes
-// are free again, and never inside a unit that was partly sent. unitLen tells
-// the length of the unit at the start of a slice. It returns how many units went.
-func (o *outbound) discard(need int, unitLen func([]byte) int) (units int) {
+// are free again: never inside a unit that was partly sent, and none that unit
+// says to keep. It returns how many went.
+func (o *outbound) discard(need int, unit UnitFunc) (units int) {
 	i := o.head + o.flight
 	if o.flight == 0 && o.sent > 0 {
-		o.split(unitLen)
+		o.split(unit)
 		i++
 	}
 	for need > 0 && i < len(o.segs) {
 		s := &o.segs[i]
-		n := unitLen(s.b)
+		n, keep := unit(s.b)
+		if keep {
+			o.cut(i, n)
+			i++
+			continue
+		}
 		units++
 		if n < len(s.b) {
 			// The front of the buffer is lost to later use; the queue of a slow
@@ -153,33 +158,42 @@ func (o *outbound) discard(need int, unitLen func([]byte) int) (units int) {
 	return units
 }
 
+// cut makes two segments of one, the first of n bytes.
+func (o *outbound) cut(i, n int) {
+	s := &o.segs[i]
+	if n >= len(s.b) {
+		return
+	}
+	rest := seg{b: s.b[n:], at: s.at}
+	s.b, s.owned = s.b[:n:n], false
+	o.segs = slices.Insert(o.segs, i+1, rest)
+	o.bytes += segCost
+}
+
 // split puts the partly sent unit at the head of the queue into a segment of its own.
-func (o *outbound) split(unitLen func([]byte) int) {
+func (o *outbound) split(unit UnitFunc) {
 	s := &o.segs[o.head]
 	end := 0
 	for end <= o.sent {
-		end += unitLen(s.b[end:])
+		n, _ := unit(s.b[end:])
+		end += n
 	}
-	if end >= len(s.b) {
-		return
-	}
-	rest := seg{b: s.b[end:], at: s.at}
-	s.b, s.owned = s.b[:end:end], false
-	o.segs = slices.Insert(o.segs, o.head+1, rest)
-	o.bytes += segCost
+	o.cut(o.head, end)
 }
 
 // spill moves what a cork could not get rid of into a queue that may outlive
 // the turn. The cork's own buffer stays behind for the next turn.
-func (o *outbound) spill(unitLen func([]byte) int) *outbound {
+func (o *outbound) spill(unit UnitFunc) *outbound {
 	to := outbounds.Get().(*outbound)
 	for i := o.head; i < len(o.segs); i++ {
 		s := o.segs[i]
 		start := 0
 		if i == o.head {
 			// Units that went out whole are not copied along.
-			for n := 0; n <= o.sent; n += unitLen(s.b[n:]) {
-				start = n
+			for next := 0; next <= o.sent; {
+				start = next
+				n, _ := unit(s.b[next:])
+				next += n
 			}
 			to.sent = o.sent - start
 		}

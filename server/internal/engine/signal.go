@@ -61,8 +61,13 @@ func (w *word) release(park uint32) (done, push bool) {
 
 // unqueue is called by the one who took the connection off the run queue. It
 // reports whether that made him the owner; if not, the owner will see sigServe.
+// Both bits change at once: an owner that parks again in between would find
+// wordQueued set, not push, and be forgotten when it is cleared.
 func (w *word) unqueue() (mine bool) {
-	mine = w.signal(sigServe)
-	w.bits.And(^wordQueued)
-	return mine
+	for {
+		old := w.bits.Load()
+		if w.bits.CompareAndSwap(old, old&^wordQueued|sigServe|wordOwned) {
+			return old&wordOwned == 0
+		}
+	}
 }

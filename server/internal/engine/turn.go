@@ -231,7 +231,7 @@ func (c *Conn) uncork(w *worker) {
 		c.out = nil
 		w.cork.corked = false
 		if !w.cork.empty() {
-			c.out = w.cork.spill(c.loop.e.UnitLen)
+			c.out = w.cork.spill(c.loop.e.Unit)
 			w.cork.clear()
 		}
 	}

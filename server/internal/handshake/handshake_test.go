@@ -128,7 +128,8 @@ func verdict(u *Upgrader, h *Head, lim Limits, in []byte, cuts ...int) (int, str
 }
 
 // expect asserts the answer to a request, in one piece, in two for every cut
-// there is, and byte by byte. It returns the response.
+// there is, and byte by byte. It returns the response. Heads of kilobytes are
+// mostly filler and are cut at every fourth or fifth byte.
 func expect(t *testing.T, u *Upgrader, lim Limits, in string, want int) string {
 	t.Helper()
 	var h Head // reused for all: nothing of one request may stay for the next (H17)
@@ -139,6 +140,9 @@ func expect(t *testing.T, u *Upgrader, lim Limits, in string, want int) string {
 	var every []int
 	for cut := range in {
 		every = append(every, cut)
+		if cut%(1+len(in)/2000) != 0 {
+			continue
+		}
 		if s, r := verdict(u, &h, lim, []byte(in), cut); s != status || r != response {
 			t.Fatalf("cut at %d: got %d, want %d, for %.200q", cut, s, want, in)
 		}

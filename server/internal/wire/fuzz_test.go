@@ -53,6 +53,23 @@ func FuzzFrames(f *testing.F) {
 	raw("8b 80 37 fa 21 3d")
 	raw("89 fe 00 7e 00 00 00 00")
 	raw("81 05 48 65 6c 6c 6f")
+	// Around a limit of 5 bytes and 2 fragments, and around the lengths at
+	// which the encoding of the length changes.
+	edge := func(message uint16, deflate bool, frames ...[]byte) {
+		f.Add(join(frames...), uint64(3), message, uint8(2), deflate, false)
+	}
+	edge(5, false, text(true, "12345"), text(true, "123456"))
+	edge(5, false, text(false, "123"), cont(true, "45"), blob(false, "123"), cont(true, "456"))
+	edge(5, false, clientFrame(0xc1, testKey, ""))
+	edge(65535, false, text(true, string(make([]byte, 125))), text(true, string(make([]byte, 126))), unhex("82 fe 00 7d"))
+	edge(65535, false, unhex("82 ff 00 00 00 00 00 00 ff ff"))
+	edge(1000, true, clientFrame(0x42, testKey, "\xff"), ping("p"), cont(true, "\xff"), blob(true, "odd"))
+	edge(65535, false, unhex("82 fe 00 7d 00 00 00 00"), make([]byte, 125))
+	edge(1000, false, text(false, "\xc3"), cont(true, "abc"))
+	edge(1000, false, text(false, "\xc3"), cont(true, "more than one word"))
+	edge(1000, false, text(false, "12345678\xc3"), cont(true, ""))
+	edge(1000, false, text(false, "\xf0"), cont(true, "\x9f\x90\xa6"), text(false, "\xf4"), cont(true, "\x90"))
+	edge(1000, false, text(true, string(make([]byte, unmaskWide))+"\xff"))
 	script := func(frames ...string) {
 		var b []byte
 		for i := 0; i < len(frames); i += 2 {

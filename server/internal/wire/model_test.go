@@ -26,131 +26,150 @@ func describe(op byte, compressed bool, payload []byte) string {
 
 func fail(code int) string { return fmt.Sprintf("fail %d", code) }
 
+// modelFrame is a frame's header as the model reads it.
+type modelFrame struct {
+	fin, rsv1, control bool
+	op                 byte
+	length             uint64
+	mask               []byte
+}
+
+// modelMessage is the message that the model has open.
+type modelMessage struct {
+	op     byte // 0 when none is open
+	rsv1   bool
+	size   uint64 // announced so far
+	frames int
+	bytes  []byte
+	char   []byte // the unfinished character at the end of bytes
+}
+
+const (
+	modelFine = 0
+	modelMore = -1 // the bytes end before anything is decided
+)
+
 // model says what a server must make of a client's bytes. It was written from
 // RFC 6455, sections 5.2 to 5.6 and 8.1, sentence by sentence, to be read and
 // not to be fast: it shares nothing with the decoder. It stops at the first
 // violation, or where the bytes end.
 func model(in []byte, lim Limits) (out []outcome) {
-	var (
-		msgOp   byte // opcode of the message that is open; 0 when none is
-		msgRSV1 bool
-		msgSize uint64
-		frames  int
-		msg     []byte
-		char    []byte // the unfinished character at the end of msg
-	)
-	at := 0
-	for at < len(in) {
-		// first byte: FIN, RSV1-3, opcode
-		b := in[at]
-		at++
-		fin, rsv1, rsv2, rsv3, op := b>>7 == 1, b>>6&1 == 1, b>>5&1 == 1, b>>4&1 == 1, b&15
-		control := op >= 8
-		bad := 0
-		switch {
-		case rsv2 || rsv3:
-			bad = 1002
-		case rsv1 && !lim.Deflate:
-			bad = 1002
-		case rsv1 && op != 1 && op != 2:
-			bad = 1002
-		case op >= 3 && op <= 7 || op >= 11:
-			bad = 1002
-		case control && !fin:
-			bad = 1002
-		case op == 0 && msgOp == 0:
-			bad = 1002
-		case (op == 1 || op == 2) && msgOp != 0:
-			bad = 1002
-		case op == 0 && frames+1 > lim.Fragments:
-			bad = 1008
-		}
-		if bad != 0 {
-			return append(out, outcome{at, fail(bad)})
-		}
-
-		// second byte: MASK, length of 7 bits
-		if at == len(in) {
+	var m modelMessage
+	for at := 0; at < len(in); {
+		f, end, verdict := modelHeader(in, at, m, lim)
+		if verdict == modelMore {
 			return out
+		} else if verdict != modelFine {
+			return append(out, outcome{end, fail(verdict)})
 		}
-		b = in[at]
-		at++
-		if b < 128 || control && b-128 > 125 {
-			return append(out, outcome{at, fail(1002)})
+		at = end
+		if f.op == 1 || f.op == 2 {
+			m = modelMessage{op: f.op, rsv1: f.rsv1}
 		}
-		length := uint64(b - 128)
-
-		// the extended length, most significant byte first
-		extended, least := 0, uint64(0)
-		if length == 126 {
-			extended, least = 2, 126
-		} else if length == 127 {
-			extended, least = 8, 65536
-		}
-		if extended > 0 {
-			if len(in)-at < extended {
-				return out
-			}
-			length = 0
-			for range extended {
-				length = length*256 + uint64(in[at])
-				at++
-			}
-			if length >= 1<<63 || length < least {
-				return append(out, outcome{at, fail(1002)})
-			}
-		}
-		if !control && (length > uint64(lim.Message) || msgSize > uint64(lim.Message)-length) {
-			return append(out, outcome{at, fail(1009)})
-		}
-
-		// the mask
-		if len(in)-at < 4 {
-			return out
-		}
-		mask := in[at : at+4]
-		at += 4
-
-		// the payload
-		if op == 1 || op == 2 {
-			msgOp, msgRSV1, msgSize, frames, msg, char = op, rsv1, 0, 0, nil, nil
-		}
-		if !control {
-			msgSize += length
-			frames++
+		if !f.control {
+			m.size += f.length
+			m.frames++
 		}
 		var payload []byte
-		for i := uint64(0); i < length; i++ {
+		for i := uint64(0); i < f.length; i++ {
 			if at == len(in) {
 				return out
 			}
-			c := in[at] ^ mask[i%4]
+			c := in[at] ^ f.mask[i%4]
 			at++
-			if control {
+			if f.control {
 				payload = append(payload, c)
 				continue
 			}
-			msg = append(msg, c)
-			if msgOp == 1 && !msgRSV1 {
-				char = append(char, c)
-				if utf8.Valid(char) {
-					char = nil
-				} else if !canBecomeValid(char) {
+			m.bytes = append(m.bytes, c)
+			if m.op == 1 && !m.rsv1 {
+				m.char = append(m.char, c)
+				if utf8.Valid(m.char) {
+					m.char = nil
+				} else if !canBecomeValid(m.char) {
 					return append(out, outcome{at, fail(1007)})
 				}
 			}
 		}
 		switch {
-		case control:
-			out = append(out, outcome{at, describe(op, false, payload)})
-		case fin && len(char) > 0:
+		case f.control:
+			out = append(out, outcome{at, describe(f.op, false, payload)})
+		case f.fin && len(m.char) > 0:
 			return append(out, outcome{at, fail(1007)})
-		case fin:
-			out = append(out, outcome{at, describe(msgOp, msgRSV1, msg)})
-			msgOp, frames, msgSize = 0, 0, 0
+		case f.fin:
+			out = append(out, outcome{at, describe(m.op, m.rsv1, m.bytes)})
+			m = modelMessage{}
 		}
 	}
 	return out
+}
+
+// modelHeader reads the header at in[at:]. end is where it ends, or the number
+// of bytes that prove the violation whose status code is the verdict.
+func modelHeader(in []byte, at int, m modelMessage, lim Limits) (f modelFrame, end, verdict int) {
+	// FIN, RSV1, RSV2, RSV3, opcode
+	b := in[at]
+	at++
+	f.fin, f.rsv1, f.op = b>>7 == 1, b>>6&1 == 1, b&15
+	f.control = f.op >= 8
+	switch {
+	case b>>5&1 == 1 || b>>4&1 == 1:
+		return f, at, 1002
+	case f.rsv1 && (!lim.Deflate || f.op != 1 && f.op != 2):
+		return f, at, 1002
+	case f.op >= 3 && f.op <= 7 || f.op >= 11:
+		return f, at, 1002
+	case f.control && !f.fin:
+		return f, at, 1002
+	case f.op == 0 && m.op == 0:
+		return f, at, 1002
+	case (f.op == 1 || f.op == 2) && m.op != 0:
+		return f, at, 1002
+	case f.op == 0 && m.frames+1 > lim.Fragments:
+		return f, at, 1008
+	}
+
+	// MASK, and the length of 7 bits
+	if at == len(in) {
+		return f, at, modelMore
+	}
+	b = in[at]
+	at++
+	if b < 128 || f.control && b-128 > 125 {
+		return f, at, 1002
+	}
+	f.length = uint64(b - 128)
+
+	// the extended length, most significant byte first
+	extended, least := 0, uint64(0)
+	if f.length == 126 {
+		extended, least = 2, 126
+	} else if f.length == 127 {
+		extended, least = 8, 65536
+	}
+	if len(in)-at < extended {
+		return f, at, modelMore
+	}
+	if extended > 0 {
+		f.length = 0
+	}
+	for range extended {
+		f.length = f.length*256 + uint64(in[at])
+		at++
+	}
+	if f.length >= 1<<63 || f.length < least {
+		return f, at, 1002
+	}
+	if limit := uint64(lim.Message); !f.control && (f.length > limit || m.size > limit-f.length) {
+		return f, at, 1009
+	}
+
+	// the masking key
+	if len(in)-at < 4 {
+		return f, at, modelMore
+	}
+	f.mask = in[at : at+4]
+	return f, at + 4, modelFine
 }
 
 // canBecomeValid tries the continuation bytes that matter to find an end that

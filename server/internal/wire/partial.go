@@ -37,9 +37,8 @@ func (p *partial) open(h ws.Header) {
 	if h.OpCode.IsControl() {
 		return
 	}
-	if h.OpCode != ws.OpContinuation {
-		p.message = message{op: h.OpCode, compressed: h.Rsv1()}
-		p.text = UTF8{}
+	if h.OpCode != ws.OpContinuation { // a message begins in a new partial: the rest is zero
+		p.op, p.compressed = h.OpCode, h.Rsv1()
 	}
 	p.fragments++
 	p.size += uint64(h.Length)

@@ -51,8 +51,9 @@ var goodUTF8 = []string{
 	"eight!!!eight!!!ä", "日本語日本語日本語", "\U0001f426\U0001f426 roost",
 }
 
-// prefixes move a sequence across the words that are looked at together.
-var prefixes = []string{"", "1234567", "12345678", "äöü", strings.Repeat("=", 39)}
+// prefixes move a sequence across the words that are looked at together,
+// and across the length from which payloads are unmasked by vectors.
+var prefixes = []string{"", "1234567", "12345678", "äöü", strings.Repeat("=", 39), strings.Repeat("wide", unmaskWide/4)}
 
 // RFC 6455, 8.1: text that is not UTF-8 fails at the byte that proves it,
 // whatever follows, and however it is cut.
@@ -60,18 +61,21 @@ func TestDecoderInvalidText(t *testing.T) {
 	for _, bad := range badUTF8 {
 		for _, prefix := range prefixes {
 			payload := prefix + string(unhex(bad.hex))
-			at := 6 + len(prefix) + bad.at
+			at := len(prefix) + bad.at
 			name := fmt.Sprintf("%s after %d", bad.hex, len(prefix))
 			t.Run(name, func(t *testing.T) {
-				checkStream(t, testLimits, text(true, payload), []outcome{{at, fail(1007)}})
-				checkStream(t, testLimits, text(true, payload+"and more"), []outcome{{at, fail(1007)}})
+				for _, more := range []string{"", "and more"} {
+					in := text(true, payload+more)
+					checkStream(t, testLimits, in, []outcome{{len(in) - len(payload+more) + at, fail(1007)}})
+				}
 				// In a message of two frames: the payload cut at every place.
 				for cut := range len(payload) + 1 {
-					want := at
-					if cut < at-6 {
-						want += 6
+					first, second := text(false, payload[:cut]), cont(true, payload[cut:])
+					want := len(first) - cut + at
+					if cut < at {
+						want += len(second) - len(payload[cut:])
 					}
-					in := join(text(false, payload[:cut]), cont(true, payload[cut:]))
+					in := join(first, second)
 					if got := decode(t, testLimits, in); len(got) != 1 || got[0] != (outcome{want, fail(1007)}) {
 						t.Fatalf("fragments cut at %d: %v, want 1007 at %d", cut, got, want)
 					}
@@ -87,7 +91,7 @@ func TestDecoderUnfinishedText(t *testing.T) {
 		for cut := 1; cut < len(whole); cut++ {
 			for _, prefix := range prefixes {
 				s := prefix + whole[:cut]
-				end := 6 + len(s)
+				end := len(text(true, s))
 				runStreamCases(t, testLimits, []streamCase{
 					{"in a whole message", text(true, s), []outcome{{end, fail(1007)}}},
 					{"in a fragment, ended by an empty one", join(text(false, s), cont(true, "")), []outcome{{end + 6, fail(1007)}}},
@@ -108,7 +112,8 @@ func TestDecoderValidText(t *testing.T) {
 	for _, good := range goodUTF8 {
 		for _, prefix := range prefixes {
 			s := prefix + good
-			checkStream(t, testLimits, text(true, s), []outcome{{6 + len(s), fmt.Sprintf("text %q", s)}})
+			in := text(true, s)
+			checkStream(t, testLimits, in, []outcome{{len(in), fmt.Sprintf("text %q", s)}})
 		}
 	}
 }
