@@ -20,7 +20,8 @@
 //   - Remove ends the reports of a descriptor and must come before it is closed.
 //   - Wait is called by one goroutine at a time. It returns when there is an
 //     Event, when the timeout has passed (0: at once, negative: never) or when
-//     Wake was called; an interrupted wait returns 0 and no error. A timeout is
+//     Wake was called. A wait that was interrupted, or whose only report was of
+//     a descriptor removed meanwhile, returns 0 early and no error. A timeout is
 //     rounded up to what the system can measure, so a deadline that was waited
 //     for has passed. Wait does not allocate.
 //   - Wake makes the running or the next Wait return. Calls are coalesced; none
