@@ -65,13 +65,11 @@ func (r *Results) Cases(baseline string) []Case {
 
 func (r *Results) table(d Described, name, baseline string) Case {
 	c := Case{Scenario: d.Name, Name: name}
-	for _, key := range d.Columns {
-		if m, ok := scenario.MetricOf(key); ok {
-			c.Columns = append(c.Columns, m)
-		}
-	}
 	rounds := map[string]map[int]float64{} // deciding figure by server and round
 	for _, server := range r.Header.Servers {
+		if !slices.Contains(server.Does, d.Need) {
+			continue
+		}
 		row := Row{Server: server, Values: map[string]Spread{}, Failed: server.Missing}
 		values := map[string][]float64{}
 		rounds[server.Name] = map[int]float64{}
@@ -83,15 +81,15 @@ func (r *Results) table(d Described, name, baseline string) Case {
 				row.Failed = s.Failed
 				continue
 			}
-			rounds[server.Name][s.Round] = s.Values[d.Columns[0]]
+			if c.Columns == nil {
+				c.Columns = metricsOf(s)
+			}
+			rounds[server.Name][s.Round] = s.Values[s.Columns[0]]
 			for key, v := range s.Values {
 				values[key] = append(values[key], v)
 			}
 		}
 		if row.Failed == "" && len(values) == 0 {
-			if !slices.Contains(server.Does, d.Need) {
-				continue
-			}
 			row.Failed = "it was not measured"
 		}
 		if row.Failed == "" {
@@ -100,6 +98,9 @@ func (r *Results) table(d Described, name, baseline string) Case {
 			}
 		}
 		c.Rows = append(c.Rows, row)
+	}
+	if len(c.Columns) == 0 {
+		return c
 	}
 	c.Baseline = c.chooseBaseline(baseline)
 	for i := range c.Rows {
@@ -113,6 +114,16 @@ func (r *Results) table(d Described, name, baseline string) Case {
 		row.Ratio = spreadOf(ratios)
 	}
 	return c
+}
+
+func metricsOf(s scenario.Sample) []scenario.Metric {
+	var columns []scenario.Metric
+	for _, key := range s.Columns {
+		if m, ok := scenario.MetricOf(key); ok {
+			columns = append(columns, m)
+		}
+	}
+	return columns
 }
 
 func (c *Case) chooseBaseline(wanted string) string {

@@ -26,7 +26,6 @@ type Header struct {
 type Described struct {
 	Name     string         `json:"name"`
 	Need     scenario.Need  `json:"need"`
-	Columns  []string       `json:"columns"`
 	Settings map[string]any `json:"settings"`
 }
 

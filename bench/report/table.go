@@ -15,8 +15,10 @@ func (r *Results) Table(w io.Writer, baseline string) (failed int) {
 	m := r.Header.Machine
 	fmt.Fprintf(w, "%s, %d CPUs, Linux %s, %s\n", m.CPU, m.CPUs, m.Kernel, m.Go)
 	for _, c := range r.Cases(baseline) {
-		fmt.Fprintf(w, "\n%s: %s (median of %d rounds, lowest..highest)\n", c.Scenario, c.Name, r.Header.Rounds)
-		writeCase(w, c)
+		fmt.Fprintf(w, "\n%s: %s (%s)\n", c.Scenario, c.Name, rounds(r.Header.Rounds))
+		if len(c.Columns) > 0 {
+			writeCase(w, c)
+		}
 		for _, row := range c.Rows {
 			switch {
 			case row.Server.Missing != "":
@@ -39,7 +41,11 @@ func writeCase(w io.Writer, c Case) {
 		}
 		head = append(head, title)
 		if i == 0 {
-			head = append(head, "", "× "+c.Baseline)
+			against := ""
+			if c.Baseline != "" {
+				against = "× " + c.Baseline
+			}
+			head = append(head, "", against)
 		}
 	}
 	lines := [][]string{head}
@@ -58,6 +64,13 @@ func writeCase(w io.Writer, c Case) {
 		lines = append(lines, cells)
 	}
 	align(w, lines)
+}
+
+func rounds(n int) string {
+	if n == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("median of %d rounds, lowest..highest", n)
 }
 
 func ratio(s Spread) string {

@@ -78,7 +78,7 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 	}
 	if err != nil {
 		// A server that does not start is its own failure, not the plan's.
-		return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: "start", Server: server.Name, Round: round, Failed: err.Error()})
+		return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: "being started", Server: server.Name, Round: round, Failed: err.Error()})
 	}
 	t := &scenario.Target{Server: server.Name, Round: round, Addr: addr, PID: process.PID}
 	t.Progress = func(what string, done uint64, elapsed time.Duration) {
@@ -98,7 +98,7 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 		return errors.Join(all, process.Stop())
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	for range sc.Workers() {
+	for range sc.Clients() {
 		w, err := StartWorker()
 		if err != nil {
 			return err
@@ -123,7 +123,7 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 	}
 	if err != nil {
 		if !process.Alive() {
-			return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: "alive", Server: server.Name, Round: round,
+			return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: "staying alive", Server: server.Name, Round: round,
 				Failed: "the server ended: " + process.Last()})
 		}
 		return fmt.Errorf("run: %s at %s: %w", sc.Name(), server.Name, err)

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/roost-ws/roost/bench/load"
@@ -25,6 +26,8 @@ type EchoCase struct {
 	InFlight int `json:"in_flight"`
 }
 
+var messageColumns = []string{"cpu_us", "msgs", "p50_us", "p99_us", "max_us", "rss_mb", "threads", "others_cpu"}
+
 // EchoCases are all pairs.
 func EchoCases(sizes, inFlight []int) []EchoCase {
 	var cases []EchoCase
@@ -46,13 +49,8 @@ func (e *Echo) Name() string { return "echo" }
 // Need implements Scenario.
 func (e *Echo) Need() Need { return NeedEcho }
 
-// Workers implements Scenario.
-func (e *Echo) Workers() int { return 1 }
-
-// Columns implements Scenario.
-func (e *Echo) Columns() []string {
-	return []string{"cpu_us", "msgs", "p50_us", "p99_us", "max_us", "rss_mb", "threads", "others_cpu"}
-}
+// Clients implements Scenario.
+func (e *Echo) Clients() int { return 1 }
 
 // Settings implements Scenario.
 func (e *Echo) Settings() map[string]any {
@@ -78,7 +76,7 @@ func (e *Echo) Measure(ctx context.Context, t *Target) ([]Sample, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		s := Sample{Scenario: e.Name(), Case: c.String(), Server: t.Server, Round: t.Round, Failed: failed}
+		s := Sample{Scenario: e.Name(), Case: c.String(), Server: t.Server, Round: t.Round, Failed: failed, Columns: messageColumns}
 		if failed == "" {
 			run := load.Run{
 				Mode: load.ClosedLoop, Size: c.Size, Text: e.Text, Batch: c.InFlight, InFlight: c.InFlight,
@@ -123,13 +121,15 @@ func (t *Target) connect(n int) (failed string, err error) {
 }
 
 // measure runs messages over the first worker's connections and fills s.
-func (t *Target) measure(run load.Run, s *Sample) error {
+func (t *Target) measure(run load.Run, s *Sample) error { return t.measureOn(0, run, s) }
+
+func (t *Target) measureOn(worker int, run load.Run, s *Sample) error {
 	busy, err := proc.BusyNow()
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	r, err := t.Workers[0].Run(run, t.progress(s.Case))
+	r, err := t.Workers[worker].Run(run, t.progress(s.Case))
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,10 @@ func (t *Target) fill(s *Sample, r *load.Result) error {
 		return err
 	}
 	s.Latency = r.Latency
-	s.Values = map[string]float64{
+	if s.Values == nil {
+		s.Values = map[string]float64{}
+	}
+	maps.Copy(s.Values, map[string]float64{
 		"cpu_us":     micros(r.ServerCPU) / float64(max(1, r.Messages)),
 		"msgs":       float64(r.Messages) / r.Window.Seconds(),
 		"p50_us":     micros(r.Latency.Quantile(0.50)),
@@ -171,6 +174,6 @@ func (t *Target) fill(s *Sample, r *load.Result) error {
 		"threads":    float64(threads),
 		"server_cpu": r.ServerCPU.Seconds() / r.Window.Seconds(),
 		"client_cpu": r.ClientCPU.Seconds() / r.Window.Seconds(),
-	}
+	})
 	return nil
 }

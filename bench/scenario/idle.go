@@ -25,14 +25,9 @@ func (e *Idle) Name() string { return "idle" }
 // Need implements Scenario.
 func (e *Idle) Need() Need { return NeedEcho }
 
-// Workers implements Scenario. A worker has descriptors of its own, as many as
+// Clients implements Scenario. A worker has descriptors of its own, as many as
 // the server's process.
-func (e *Idle) Workers() int { return 2 }
-
-// Columns implements Scenario.
-func (e *Idle) Columns() []string {
-	return []string{"rss_conn", "pss_conn", "kernel_conn", "rss_first_mb", "rss_mb", "threads", "idle_cpu", "connect_us", "handshakes"}
-}
+func (e *Idle) Clients() int { return 2 }
 
 // Settings implements Scenario.
 func (e *Idle) Settings() map[string]any {
@@ -55,7 +50,8 @@ type step struct {
 func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
 	s := Sample{
 		Scenario: e.Name(), Server: t.Server, Round: t.Round, Values: map[string]float64{},
-		Case: fmt.Sprintf("memory of a connection, %d to %d", e.From, e.To),
+		Columns: []string{"rss_conn", "pss_conn", "kernel_conn", "rss_first_mb", "rss_mb", "threads", "idle_cpu", "connect_us", "handshakes"},
+		Case:    fmt.Sprintf("memory of a connection, %d to %d", e.From, e.To),
 	}
 	if err := t.dial("/"); err != nil {
 		return nil, err

@@ -36,6 +36,10 @@ var metrics = []Metric{
 	{Key: "handshakes", Title: "handshakes/s", Digits: 0, More: true},
 	{Key: "rss_mb", Title: "RSS", Unit: "MB", Digits: 1},
 	{Key: "pss_mb", Title: "PSS", Unit: "MB", Digits: 1},
+	{Key: "ideal", Title: "of ideal", Unit: "%", Digits: 1, More: true},
+	{Key: "ping_p99_us", Title: "ping p99", Unit: "µs", Digits: 0},
+	{Key: "handshake_p99_us", Title: "handshake p99", Unit: "µs", Digits: 0},
+	{Key: "close_p99_us", Title: "close p99", Unit: "µs", Digits: 0},
 	{Key: "threads", Title: "threads", Digits: 0},
 	{Key: "client_cpu", Title: "client CPU", Unit: "cores", Digits: 2},
 	{Key: "server_cpu", Title: "server CPU", Unit: "cores", Digits: 2},
@@ -60,6 +64,8 @@ type Sample struct {
 	Round    int                `json:"round"`
 	Values   map[string]float64 `json:"values,omitempty"`
 	Latency  *load.Histogram    `json:"latency,omitempty"`
+	// Columns are the keys of the metrics shown for the case, the deciding one first.
+	Columns []string `json:"columns"`
 	// Failed says why the figures must not be compared. The server, not the
 	// benchmark, is at fault.
 	Failed string `json:"failed,omitempty"`
@@ -104,12 +110,10 @@ type Scenario interface {
 	Name() string
 	// Settings are written into the results.
 	Settings() map[string]any
-	// Columns are the keys of the metrics shown, the deciding one first.
-	Columns() []string
 	// Need is what a server must be able to do to take part.
 	Need() Need
-	// Workers is how many load clients it needs.
-	Workers() int
+	// Clients is how many load workers it needs.
+	Clients() int
 	// Estimate is how long Measure takes, for the progress display.
 	Estimate() time.Duration
 	// Measure does the work once. Its error is trouble of the benchmark's own;

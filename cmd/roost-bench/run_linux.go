@@ -25,7 +25,7 @@ type measure struct {
 
 type runCmd struct {
 	measure
-	Scenario string  `help:"What to do to the servers." enum:"echo" default:"echo"`
+	Scenario string  `help:"What to do to the servers." enum:"echo,blocking" default:"echo"`
 	Size     []int   `help:"Payload bytes of a message." default:"128"`
 	Inflight []int   `help:"Unanswered messages of a connection, all in one write." default:"1,16"`
 	Conns    int     `help:"Connections." default:"100"`
@@ -35,11 +35,20 @@ type runCmd struct {
 }
 
 func (c *runCmd) Run(ctx context.Context, all *cli) error {
-	echo := &scenario.Echo{
-		Conns: c.Conns, Cases: scenario.EchoCases(c.Size, c.Inflight), Text: c.Text,
-		Warmup: seconds(c.Warmup), Window: seconds(c.Seconds),
+	warmup, window := seconds(c.Warmup), seconds(c.Seconds)
+	var chosen scenario.Scenario
+	switch c.Scenario {
+	case "echo":
+		chosen = &scenario.Echo{
+			Conns: c.Conns, Cases: scenario.EchoCases(c.Size, c.Inflight), Text: c.Text, Warmup: warmup, Window: window,
+		}
+	case "blocking":
+		chosen = &scenario.Blocking{
+			Workers: 256, Conns: 512, Sleep: 5 * time.Millisecond, Others: c.Conns, Rate: 2000,
+			Stuck: 2 * time.Second, Warmup: warmup, Window: window,
+		}
 	}
-	return c.measure.do(ctx, all, echo)
+	return c.measure.do(ctx, all, chosen)
 }
 
 type idleCmd struct {
@@ -82,7 +91,7 @@ func (m *measure) do(ctx context.Context, all *cli, scenarios ...scenario.Scenar
 		Machine: proc.MachineNow(), Servers: servers,
 	}
 	for _, s := range scenarios {
-		header.Scenarios = append(header.Scenarios, report.Described{Name: s.Name(), Need: s.Need(), Columns: s.Columns(), Settings: s.Settings()})
+		header.Scenarios = append(header.Scenarios, report.Described{Name: s.Name(), Need: s.Need(), Settings: s.Settings()})
 	}
 	file, err := m.create(all.Root, header.Started)
 	if err != nil {
