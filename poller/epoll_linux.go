@@ -1,7 +1,9 @@
 package poller
 
 import (
+	"errors"
 	"os"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -12,18 +14,25 @@ import (
 // need not be asked for.
 const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
-// epoll is the backend of Linux.
+// epoll is the backend of Linux. It sleeps in Go's own poller and not in the
+// kernel: an epoll descriptor can itself be polled, so the goroutine that waits
+// parks like one that reads from a socket and holds neither a thread nor a P.
 type epoll struct {
-	fd     int
-	wakefd int                       // an eventfd; it is written, never read: see wake
-	raw    [batchMax]unix.EpollEvent // only the goroutine in wait touches it
+	fd      int
+	wakefd  int      // an eventfd; it is written, never read: see wake
+	file    *os.File // fd, as Go's poller knows it
+	conn    syscall.RawConn
+	attempt func(fd uintptr) bool
+
+	// What follows is only touched by the goroutine in wait.
+	raw      [batchMax]unix.EpollEvent
+	deadline time.Time // the read deadline that file has; zero: none
+	size     int       // what attempt is to take
+	got      int       // what it took
+	errno    unix.Errno
 }
 
 func openBackend() (backend, error) {
-	return openEpoll()
-}
-
-func openEpoll() (*epoll, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -34,9 +43,23 @@ func openEpoll() (*epoll, error) {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	e := &epoll{fd: fd, wakefd: wakefd}
-	if err := e.control(unix.EPOLL_CTL_ADD, wakefd, unix.EPOLLIN|unix.EPOLLET, TokenReserved); err != nil {
+	err = unix.SetNonblock(fd, true) // or NewFile would not poll it
+	if err == nil {
+		err = e.control(unix.EPOLL_CTL_ADD, wakefd, unix.EPOLLIN|unix.EPOLLET, TokenReserved)
+	}
+	if err != nil {
+		unix.Close(wakefd)
+		unix.Close(fd)
+		return nil, err
+	}
+	e.file = os.NewFile(uintptr(fd), "epoll")
+	if e.conn, err = e.file.SyscallConn(); err != nil {
 		e.close()
 		return nil, err
+	}
+	e.attempt = func(uintptr) bool {
+		e.got, e.errno = e.poll(e.size)
+		return e.got > 0 || e.errno != 0
 	}
 	return e, nil
 }
@@ -57,12 +80,41 @@ func (e *epoll) control(op, fd int, events uint32, token uint64) error {
 }
 
 func (e *epoll) wait(events []Event, timeout time.Duration) (n int, woken bool, err error) {
-	got, err := e.take(min(len(events), batchMax), timeout)
-	if err != nil {
+	e.size = min(len(events), batchMax)
+	if timeout == 0 {
+		e.attempt(0)
+	} else if err := e.park(timeout); err != nil {
 		return 0, false, err
 	}
-	n, woken = e.translate(events, got)
-	return n, woken, nil
+	switch e.errno {
+	case 0:
+		n, woken = e.translate(events, e.got)
+		return n, woken, nil
+	case unix.EINTR:
+		return 0, false, nil
+	}
+	return 0, false, os.NewSyscallError("epoll_wait", e.errno)
+}
+
+// park takes events, and sleeps as long as there are none. A deadline that is
+// set is left alone when it is not too late: at worst the sleep ends early,
+// which is cheaper than setting it anew for each.
+func (e *epoll) park(timeout time.Duration) error {
+	if timeout > 0 {
+		now := time.Now()
+		if want := now.Add(timeout); e.deadline.IsZero() || e.deadline.After(want) || e.deadline.Before(now) {
+			if err := e.file.SetReadDeadline(want); err != nil {
+				return err
+			}
+			e.deadline = want
+		}
+	}
+	err := e.conn.Read(e.attempt)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		e.got, e.errno, e.deadline = 0, 0, time.Time{}
+		return e.file.SetReadDeadline(e.deadline)
+	}
+	return err
 }
 
 // translate puts the first got entries of e.raw into events.
@@ -86,24 +138,8 @@ func (e *epoll) translate(events []Event, got int) (n int, woken bool) {
 	return n, woken
 }
 
-// take waits until the kernel has put at least one and at most size events
-// into e.raw, or until the timeout has passed.
-func (e *epoll) take(size int, timeout time.Duration) (int, error) {
-	// A call that cannot sleep need not tell Go's scheduler, which is a good
-	// part of the price of a system call.
-	n, errno := e.poll(size)
-	if n == 0 && errno == 0 && timeout != 0 {
-		n, errno = e.sleep(size, timeout)
-	}
-	switch errno {
-	case 0:
-		return n, nil
-	case unix.EINTR:
-		return 0, nil
-	}
-	return 0, os.NewSyscallError("epoll_wait", errno)
-}
-
+// poll takes what is there. It cannot sleep, so Go's scheduler need not be
+// told of it, which is a good part of the price of a system call.
 func (e *epoll) poll(size int) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd),
 		uintptr(unsafe.Pointer(&e.raw)), uintptr(size), 0, 0, 0)
@@ -111,28 +147,6 @@ func (e *epoll) poll(size int) (int, unix.Errno) {
 		return 0, errno
 	}
 	return int(n), 0
-}
-
-func (e *epoll) sleep(size int, timeout time.Duration) (int, unix.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd),
-		uintptr(unsafe.Pointer(&e.raw)), uintptr(size), uintptr(milliseconds(timeout)), 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
-}
-
-// milliseconds rounds up, because a wait that ends before its deadline has to
-// be repeated, and it cuts off at what the kernel takes (24 days).
-func milliseconds(timeout time.Duration) int {
-	if timeout < 0 {
-		return -1
-	}
-	const most = 1<<31 - 1
-	if timeout > most*time.Millisecond {
-		return most
-	}
-	return int((timeout + time.Millisecond - 1) / time.Millisecond)
 }
 
 // wake adds to the eventfd's counter. Each write is an edge, whether or not
@@ -148,9 +162,9 @@ func (e *epoll) wake() error {
 }
 
 func (e *epoll) close() error {
-	err := unix.Close(e.wakefd)
-	if err2 := unix.Close(e.fd); err == nil {
+	err := os.NewSyscallError("close", unix.Close(e.wakefd))
+	if err2 := e.file.Close(); err == nil {
 		err = err2
 	}
-	return os.NewSyscallError("close", err)
+	return err
 }

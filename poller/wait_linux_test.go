@@ -12,34 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// directEpoll does not look before it sleeps.
-type directEpoll struct{ *epoll }
-
-func (d directEpoll) wait(events []Event, timeout time.Duration) (int, bool, error) {
-	size := min(len(events), batchMax)
-	var got int
-	var errno unix.Errno
-	if timeout == 0 {
-		got, errno = d.poll(size)
-	} else {
-		got, errno = d.sleep(size, timeout)
-	}
-	if errno != 0 && errno != unix.EINTR {
-		return 0, false, errno
-	}
-	n, woken := d.translate(events, got)
-	return n, woken, nil
-}
-
-var mechanisms = []struct {
-	name string
-	open func() (backend, error)
-}{
-	{"look-then-sleep", func() (backend, error) { return openEpoll() }},
-	{"sleep", func() (backend, error) { e, err := openEpoll(); return directEpoll{e}, err }},
-	{"park", openParkedEpoll},
-}
-
 // cpu is the processor time the process has used.
 func cpu() time.Duration {
 	var ru unix.Rusage
@@ -106,24 +78,21 @@ func echo(p *Poller, fds []int, timeout time.Duration, more func(n int) bool) {
 // pairs, one byte in flight on each; busy is the number of goroutines here
 // that compute all the while. cpu-ns/op is this process's alone.
 func BenchmarkWait(b *testing.B) {
-	for _, m := range mechanisms {
-		for _, pairs := range []int{1, 16, 500} {
-			for _, busy := range []int{0, 1, 2} {
-				for _, timeout := range []time.Duration{-1, time.Second} {
-					name := fmt.Sprintf("pairs=%d/busy=%d/timeout=%v/mechanism=%s", pairs, busy, timeout, m.name)
-					b.Run(name, func(b *testing.B) { pingPong(b, m.open, pairs, busy, timeout) })
-				}
+	for _, pairs := range []int{1, 16, 500} {
+		for _, busy := range []int{0, 1, 2} {
+			for _, timeout := range []time.Duration{-1, time.Second} {
+				name := fmt.Sprintf("pairs=%d/busy=%d/timeout=%v", pairs, busy, timeout)
+				b.Run(name, func(b *testing.B) { pingPong(b, pairs, busy, timeout) })
 			}
 		}
 	}
 }
 
-func pingPong(b *testing.B, open func() (backend, error), pairs, busy int, timeout time.Duration) {
-	backend, err := open()
+func pingPong(b *testing.B, pairs, busy int, timeout time.Duration) {
+	p, err := Open()
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := &Poller{backend: backend}
 	defer p.Close()
 
 	child := exec.Command(os.Args[0])
