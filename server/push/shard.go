@@ -65,6 +65,14 @@ func (s *shard) wake() { _ = s.post(s.loop, s.task) }
 // run delivers for a while, on the loop's goroutine.
 func (s *shard) run() {
 	s.collect()
+	s.deliver()
+	if s.unfinished() {
+		s.wake()
+	}
+}
+
+// deliver serves the rosters in turn until all are served or the budget is spent.
+func (s *shard) deliver() {
 	for budget := runSends; budget > 0 && s.active.len() > 0; {
 		f := s.active.pop()
 		budget -= s.serve(f, min(budget, turnSends))
@@ -74,13 +82,16 @@ func (s *shard) run() {
 			s.release(f)
 		}
 	}
+}
+
+// unfinished reports whether run has to be called again. If not, the next put
+// will ask for it: both are decided under one lock, so that no event is forgotten
+// that came after collect.
+func (s *shard) unfinished() bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.posted = s.active.len() > 0 || len(s.inbox) > 0
-	again := s.posted
-	s.mu.Unlock()
-	if again {
-		s.wake()
-	}
+	return s.posted
 }
 
 // collect moves the inbox's events to their rosters.

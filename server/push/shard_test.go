@@ -5,9 +5,7 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/roost-ws/roost/server"
 )
@@ -80,51 +78,27 @@ func TestShardServesInTurns(t *testing.T) {
 }
 
 // An event that enters the inbox while the loop runs, too late to be collected,
-// is delivered all the same.
+// is not forgotten; and once all is done, the next one wakes the loop.
 func TestShardLosesNoWakeUp(t *testing.T) {
-	tasks := make(chan func(), 1)
-	s := &shard{post: func(_ int, task func()) error { tasks <- task; return nil }}
-	s.task = s.run
+	s, _ := newShard()
 	r := &roster{channel: &channel{name: "c"}}
-	for range 50 {
-		join(r)
+	join(r)
+	d := delivery{r, &message{exclude: (&server.Conn{}).ID()}}
+	s.put(d)
+	s.collect()
+	if s.put(d) {
+		t.Error("the loop was woken while it runs")
 	}
-	m := &message{exclude: (&server.Conn{}).ID()}
-	var wait sync.WaitGroup
-	for range 2 {
-		wait.Go(func() {
-			for range 5_000 {
-				if s.put(delivery{r, m}) {
-					s.wake()
-				}
-				for s.pending.Load() > 1 {
-					runtime.Gosched()
-				}
-			}
-		})
+	s.deliver()
+	if !s.unfinished() {
+		t.Error("an event waits and nobody comes for it")
 	}
-	done := make(chan struct{})
-	go func() {
-		wait.Wait()
-		close(done)
-	}()
-	for {
-		select {
-		case task := <-tasks:
-			task()
-			continue
-		default:
-		}
-		select {
-		case task := <-tasks:
-			task()
-		case <-done:
-			if len(tasks) == 0 && s.pending.Load() == 0 {
-				return
-			}
-		case <-time.After(5 * time.Second):
-			t.Fatalf("%d events wait and nobody comes for them", s.pending.Load())
-		}
+	s.run()
+	if s.pending.Load() != 0 || s.unfinished() {
+		t.Error("not done after the second run")
+	}
+	if !s.put(d) {
+		t.Error("an event for a sleeping loop did not wake it")
 	}
 }
 

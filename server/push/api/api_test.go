@@ -31,13 +31,13 @@ const (
 	goodQuery     = "auth_key=278d425bdf160c739803&auth_timestamp=1353088179&auth_version=1.0&body_md5=" + goodMD5
 )
 
-func newHandler(t testing.TB, config Config, apps ...push.App) *handler {
+func newHandler(t testing.TB, apps ...push.App) *Handler {
 	t.Helper()
 	hub, err := push.New(push.Config{Apps: append(apps, app)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := New(hub, config).(*handler)
+	h := New(hub)
 	h.now = func() time.Time { return then }
 	return h
 }
@@ -94,7 +94,7 @@ func expect(t *testing.T, what string, w *httptest.ResponseRecorder, status int)
 
 // 1.11: the published vector, and the reply that SDKs compare byte for byte.
 func TestSignatureVector(t *testing.T) {
-	w := do(newHandler(t, Config{}), "POST", "/apps/3/events?"+goodQuery+"&auth_signature="+goodSignature, goodBody)
+	w := do(newHandler(t), "POST", "/apps/3/events?"+goodQuery+"&auth_signature="+goodSignature, goodBody)
 	expect(t, "vector", w, 200)
 	if w.Body.String() != "{}" {
 		t.Errorf("reply %q, want {}", w.Body)
@@ -103,7 +103,7 @@ func TestSignatureVector(t *testing.T) {
 
 // Rows A3, A4: whatever of a signed call is changed, it is refused.
 func TestEveryPartIsSigned(t *testing.T) {
-	h := newHandler(t, Config{}, push.App{ID: "4", Key: "other", Secret: "other"})
+	h := newHandler(t, push.App{ID: "4", Key: "other", Secret: "other"})
 	sig := "&auth_signature=" + goodSignature
 	for _, c := range []struct {
 		what, method, target, body string
@@ -142,7 +142,7 @@ func TestEveryPartIsSigned(t *testing.T) {
 
 // Rows A2, M7: the window is ten minutes either way, exactly.
 func TestTimestampWindow(t *testing.T) {
-	h := newHandler(t, Config{})
+	h := newHandler(t)
 	now := then.Unix()
 	for timestamp, status := range map[string]int{
 		fmt.Sprint(now - 600): 200, fmt.Sprint(now - 601): 401, fmt.Sprint(now + 600): 200, fmt.Sprint(now + 601): 401,
@@ -156,7 +156,7 @@ func TestTimestampWindow(t *testing.T) {
 // Row A12: a path is one path.
 func TestRoutes(t *testing.T) {
 	off := push.App{ID: "5", Key: "off", Secret: "s", Disabled: true}
-	h := newHandler(t, Config{}, off)
+	h := newHandler(t, off)
 	for target, status := range map[string]int{
 		"/apps/3/events/": 404, "/apps/3//events": 404, "/apps//3/events": 404, "/apps/3%2Fevents": 404, "/apps/3/%65vents": 404, "/apps/3/": 404, "/apps/3": 404, "/apps/": 404,
 		"/apps/3/Events": 404, "/apps/3/events/x": 404, "/apps/9/events": 404, "/apps/5/events": 403, "/apps/3/../3/events": 404,
@@ -169,7 +169,7 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s: %d", target, w.Code)
 		}
 	}
-	h = newHandler(t, Config{Fallback: http.RedirectHandler("/elsewhere", http.StatusSeeOther)})
+	h.Fallback = http.RedirectHandler("/elsewhere", http.StatusSeeOther)
 	if w := do(h, "GET", "/", ""); w.Code != http.StatusSeeOther {
 		t.Errorf("the fallback was not asked: %d", w.Code)
 	}
@@ -192,14 +192,15 @@ func TestMatch(t *testing.T) {
 
 // 1.12: SDKs behind a proxy that adds a prefix sign the prefix too.
 func TestPathPrefix(t *testing.T) {
-	h := newHandler(t, Config{PathPrefix: "/pusher"})
+	h := newHandler(t)
+	h.PathPrefix = "/pusher"
 	expect(t, "with", do(h, "POST", signed("POST", "/pusher/apps/3/events", goodBody, nil), goodBody), 200)
 	expect(t, "prefix not signed", do(h, "POST", "/pusher"+signed("POST", "/apps/3/events", goodBody, nil), goodBody), 401)
 }
 
 // Rows A7, A8: what is no event is refused with a sentence, whatever it is.
 func TestBodies(t *testing.T) {
-	h := newHandler(t, Config{})
+	h := newHandler(t)
 	channels := func(n int) string {
 		var names []string
 		for i := range n {
@@ -252,7 +253,7 @@ func TestBodies(t *testing.T) {
 
 // Row A6: too large is known before it was read, and no body is unpacked.
 func TestBodyIsBounded(t *testing.T) {
-	h := newHandler(t, Config{})
+	h := newHandler(t)
 	target := signed("POST", "/apps/3/events", goodBody, nil)
 
 	announced := httptest.NewRequest("POST", target, unread{t})
@@ -302,7 +303,7 @@ func FuzzPostEvent(f *testing.F) {
 	f.Add(goodBody)
 	f.Add(`{"name":"e","channel":"c","data":{"a":1},"socket_id":"1.2"}`)
 	f.Add(`{"name":1,"channels":[[]],"data":null,"socket_id":{}}`)
-	h := newHandler(f, Config{})
+	h := newHandler(f)
 	f.Fuzz(func(t *testing.T, body string) {
 		switch w := post(h, body); w.Code {
 		case 200, 400, 413:

@@ -26,7 +26,7 @@ func unauthorized(format string, args ...any) error {
 
 // authenticate checks that a call was signed with app's secret, not long ago,
 // and returns the parameters of its query.
-func (h *handler) authenticate(app *push.App, method, path, rawQuery string) (map[string]string, error) {
+func (h *Handler) authenticate(app *push.App, method, path, rawQuery string) (map[string]string, error) {
 	params, err := parseQuery(rawQuery)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func signedText(method, path string, params map[string]string) string {
 	return method + "\n" + path + "\n" + strings.Join(pairs, "&")
 }
 
-func (h *handler) checkTimestamp(s string) error {
+func (h *Handler) checkTimestamp(s string) error {
 	seconds, err := strconv.ParseUint(s, 10, 40) // more is no date on any calendar of ours
 	if err != nil {
 		return unauthorized("Not authenticated: auth_timestamp must be the time in seconds since 1970")

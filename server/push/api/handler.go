@@ -11,38 +11,29 @@ import (
 	"github.com/roost-ws/roost/server/push"
 )
 
-// Config says how a handler behaves. The zero value serves.
-type Config struct {
+// Handler serves the HTTP API of a hub's apps. Make one with New; its fields may
+// be set before it serves.
+type Handler struct {
 	// PathPrefix stands before /apps/ in the paths that SDKs are configured with
 	// and a proxy does not take away, such as "/pusher". It is part of what they sign.
 	PathPrefix string
 	// Fallback gets the requests that are not below /apps/. By default they get 404.
+	// An http.ServeMux in front would do, too, but it redirects paths that are
+	// not clean instead of refusing them.
 	Fallback http.Handler
+
+	hub *push.Hub
+	now func() time.Time // but in tests, time.Now
 }
 
 // New returns the HTTP API of hub's apps.
-func New(hub *push.Hub, config Config) http.Handler {
-	if config.Fallback == nil {
-		config.Fallback = http.NotFoundHandler()
-	}
-	return &handler{
-		hub:      hub,
-		prefix:   strings.TrimSuffix(config.PathPrefix, "/"),
-		fallback: config.Fallback,
-		now:      time.Now,
-	}
-}
-
-type handler struct {
-	hub      *push.Hub
-	prefix   string
-	fallback http.Handler
-	now      func() time.Time
+func New(hub *push.Hub) *Handler {
+	return &Handler{Fallback: http.NotFoundHandler(), hub: hub, now: time.Now}
 }
 
 // call is one call whose caller has proved to know the app's secret.
 type call struct {
-	*handler
+	hub    *push.Hub
 	app    push.App
 	params map[string]string // the query
 	names  []string          // what stood in place of the * of the route
@@ -70,13 +61,13 @@ type failure struct {
 
 func (f *failure) Error() string { return f.text }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The path is taken as it was sent: what it decodes to is not what was
 	// signed, and a slash that is part of a name stays within its segment.
 	path := r.URL.EscapedPath()
-	rest, ok := strings.CutPrefix(path, h.prefix+"/apps/")
+	rest, ok := strings.CutPrefix(path, h.PathPrefix+"/apps/")
 	if !ok {
-		h.fallback.ServeHTTP(w, r)
+		h.Fallback.ServeHTTP(w, r)
 		return
 	}
 	reply, err := h.serve(w, r, path, rest)
@@ -89,7 +80,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve answers the call at path, of which rest is what follows /apps/.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) (reply []byte, err error) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) (reply []byte, err error) {
 	id, rest, _ := strings.Cut(rest, "/")
 	rt, names, err := find(r.Method, rest)
 	if err != nil {
@@ -113,7 +104,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	if err := checkBody(params["body_md5"], body); err != nil {
 		return nil, err
 	}
-	return rt.serve(&call{handler: h, app: app, params: params, names: names, body: body})
+	return rt.serve(&call{hub: h.hub, app: app, params: params, names: names, body: body})
 }
 
 // find returns the route for a path below /apps/{id}/.

@@ -19,7 +19,7 @@ func serve(t *testing.T, app push.App) net.Addr {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := hub.NewServer(server.Config{Loops: 2, HTTP: New(hub, Config{})})
+	srv, err := hub.NewServer(server.Config{Loops: 2, HTTP: New(hub)})
 	if err != nil {
 		t.Fatal(err)
 	}
