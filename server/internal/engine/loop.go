@@ -115,11 +115,10 @@ func (l *Loop) timeout() time.Duration {
 		sooner(max(l.e.At(Tick(due)), l.sweep.notBefore) - now)
 	}
 	for _, a := range l.accepts {
-		if a.more {
-			return 0
-		}
 		if a.resume != 0 {
-			sooner(a.resume - now)
+			sooner(a.resume - now) // whatever edges came meanwhile
+		} else if a.more {
+			return 0
 		}
 	}
 	if l.e.stopping.Load() {
