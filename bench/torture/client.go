@@ -1,0 +1,273 @@
+package torture
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Client is one TCP connection to the server under test. One goroutine reads
+// and judges all the time; the case writes, and takes events one by one.
+type Client struct {
+	tcp   *net.TCPConn
+	log   transcript
+	gap   time.Duration
+	limit time.Duration // of one write
+	pongs bool          // next answers the server's pings: it writes between frames only
+
+	mu     sync.Mutex
+	events []Event       // not taken yet
+	fresh  chan struct{} // one token: events were added
+	ended  bool          // an event that nothing can follow was seen, or a Close
+	paused chan struct{} // not nil: the reader waits until it is closed
+
+	http     responses // the reader's own
+	frames   parser
+	switched bool
+}
+
+// dial connects and starts to read.
+func dial(o *Options) (*Client, error) {
+	d := net.Dialer{Timeout: o.Timeout}
+	nc, err := d.Dial("tcp", o.addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{tcp: nc.(*net.TCPConn), gap: o.Gap, limit: 6 * o.Timeout, fresh: make(chan struct{}, 1)}
+	c.log.start = time.Now()
+	return c, nil
+}
+
+// listen starts to read; head says that the requests are HEAD.
+func (c *Client) listen(head bool) {
+	c.http.head = head
+	go c.read()
+}
+
+// read turns all that arrives into events.
+func (c *Client) read() {
+	buf := make([]byte, 64<<10)
+	for {
+		c.mu.Lock()
+		wait := c.paused
+		c.mu.Unlock()
+		if wait != nil {
+			<-wait
+		}
+		n, err := c.tcp.Read(buf)
+		if n > 0 {
+			c.log.add(false, buf[:n])
+			c.deliver(c.judge(buf[:n])...)
+		}
+		if err == nil {
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if !errors.Is(err, io.EOF) {
+			c.log.note("read: %v", err)
+			c.deliver(Event{Kind: Reset, Why: err.Error()})
+			return
+		}
+		c.log.note("FIN received")
+		end := c.http.end
+		if c.switched {
+			end = c.frames.end
+		}
+		if e, bad := end(); bad {
+			c.deliver(e)
+		}
+		c.deliver(Event{Kind: EOF})
+		return
+	}
+}
+
+func (c *Client) judge(b []byte) []Event {
+	if c.switched {
+		return c.frames.feed(b)
+	}
+	events, rest, switched := c.http.feed(b)
+	if switched {
+		c.switched = true
+		events = append(events, c.frames.feed(rest)...)
+	}
+	return events
+}
+
+func (c *Client) deliver(events ...Event) {
+	if len(events) == 0 {
+		return
+	}
+	c.mu.Lock()
+	c.events = append(c.events, events...)
+	last := events[len(events)-1]
+	c.ended = c.ended || last.over() || last.Kind == Close
+	c.mu.Unlock()
+	select {
+	case c.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// over reports whether the server has said its last word.
+func (c *Client) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// next takes the next event, Silence when none comes in time. Pings of the
+// server's own keep-alive are passed over: no case lasts until they must be
+// answered, except those that set pongs.
+func (c *Client) next(within time.Duration) Event {
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	for {
+		c.mu.Lock()
+		for len(c.events) > 0 {
+			e := c.events[0]
+			c.events = c.events[1:]
+			if e.Kind != Ping {
+				c.mu.Unlock()
+				return e
+			}
+			if c.pongs {
+				c.mu.Unlock()
+				c.write(wireOf(pong(string(e.Payload))).Bytes)
+				c.mu.Lock()
+			}
+		}
+		c.mu.Unlock()
+		select {
+		case <-c.fresh:
+		case <-deadline.C:
+			return Event{Kind: Silence, Why: within.String()}
+		}
+	}
+}
+
+// write sends b in one write. An error is not the case's failure: the server
+// may have ended the connection, and what it said before is judged.
+func (c *Client) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	c.tcp.SetWriteDeadline(time.Now().Add(c.limit))
+	n, err := c.tcp.Write(b)
+	c.log.add(true, b[:n])
+	if err != nil {
+		c.log.note("write: %v", err)
+	}
+	return err
+}
+
+// trickleFor bounds the pauses of one trickle: on a busy machine a millisecond
+// becomes ten, and the server has deadlines.
+const trickleFor = time.Second
+
+// trickle sends each piece in a write of its own until the server has said its last word.
+func (c *Client) trickle(pieces [][]byte) {
+	start := time.Now()
+	for i, p := range pieces {
+		if i > 0 && time.Since(start) < trickleFor {
+			time.Sleep(c.gap)
+		}
+		if c.over() || c.write(p) != nil {
+			return
+		}
+	}
+}
+
+// split sends b in two writes.
+func (c *Client) split(b []byte, at int) {
+	if c.write(b[:at]) != nil {
+		return
+	}
+	time.Sleep(c.gap)
+	c.write(b[at:])
+}
+
+// chop sends b in writes of size bytes without a pause.
+func (c *Client) chop(b []byte, size int) {
+	for len(b) > 0 {
+		n := min(size, len(b))
+		if c.over() || c.write(b[:n]) != nil {
+			return
+		}
+		b = b[n:]
+	}
+}
+
+// shutdown sends FIN; the connection stays readable.
+func (c *Client) shutdown() {
+	c.log.note("FIN sent")
+	c.tcp.CloseWrite()
+}
+
+// abort ends the connection with RST.
+func (c *Client) abort() {
+	c.tcp.SetLinger(0)
+	c.tcp.Close()
+}
+
+// pause stops reading, so that the server meets a full window; resume goes on.
+// A read that has begun is not called back: at most one more buffer is read.
+func (c *Client) pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paused = make(chan struct{})
+}
+
+func (c *Client) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused != nil {
+		close(c.paused)
+		c.paused = nil
+	}
+}
+
+// close releases the socket.
+func (c *Client) close() { c.tcp.Close() }
+
+// acceptOf is the Sec-WebSocket-Accept of a key: RFC 6455, 1.3.
+func acceptOf(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// judge101 says what is wrong with a 101 response; empty when nothing is.
+// offered are the subprotocols and extensions of the request.
+func judge101(e Event, key string, protocols []string, extensions bool) string {
+	if e.Status != 101 {
+		return fmt.Sprintf("status %d for 101", e.Status)
+	}
+	one := func(name string) (string, bool) {
+		v := e.Header[name]
+		return fmt.Sprint(v), len(v) == 1
+	}
+	if v, ok := one("Upgrade"); !ok || !strings.EqualFold(e.Header["Upgrade"][0], "websocket") {
+		return "Upgrade: " + v
+	}
+	if v, ok := one("Connection"); !ok || !strings.EqualFold(e.Header["Connection"][0], "upgrade") {
+		return "Connection: " + v
+	}
+	if v, ok := one("Sec-Websocket-Accept"); !ok || e.Header["Sec-Websocket-Accept"][0] != acceptOf(key) {
+		return "Sec-WebSocket-Accept: " + v + " for " + acceptOf(key)
+	}
+	if v := e.Header["Sec-Websocket-Protocol"]; len(v) > 1 || len(v) == 1 && !slices.Contains(protocols, v[0]) {
+		return fmt.Sprintf("Sec-WebSocket-Protocol: %q was not offered so", v)
+	}
+	if v := e.Header["Sec-Websocket-Extensions"]; len(v) > 0 && !extensions {
+		return fmt.Sprintf("Sec-WebSocket-Extensions: %q was not offered", v)
+	}
+	return ""
+}

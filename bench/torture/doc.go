@@ -1,0 +1,18 @@
+// Package torture tests a WebSocket server from outside: it sends what RFC 6455
+// allows and what it forbids over plain TCP, in one piece, byte by byte and cut
+// in two everywhere, and judges every byte that comes back.
+//
+// The server must echo text and binary messages. Nothing else is asked of it,
+// so that the same cases judge any server; limits that a server is free to
+// choose (message size, fragments, header size, deadlines) are Options.
+//
+// A Case is data: what is sent, what must come back, how the connection ends.
+// What no script can say (a half-close, a slow reader, a reset) is a drill, a
+// function. Every case that expects a refusal first has a good message echoed,
+// so that a server that refuses everything does not look correct.
+//
+// Ids begin with the row of the threat table that the case guards: F frames,
+// H opening handshake, T connections, U what must hold all the time.
+//
+// The package knows no server and imports none of this repository's.
+package torture

@@ -1,0 +1,71 @@
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"time"
+)
+
+// Options say which server is tested, with which cases, and what limits the
+// server was started with. The zero value of every field but URL serves.
+type Options struct {
+	URL  string         // ws://host:port/path
+	Run  *regexp.Regexp // ids of the cases to run; nil runs all
+	Skip *regexp.Regexp // ids of the cases not to run; nil skips none
+	Pid  int            // of the server, on this machine: its descriptors, memory and CPU are watched too
+
+	Jobs       int           // connections in use at once, slow cases aside; 32
+	Gap        time.Duration // between two pieces of something cut; 1 ms
+	Timeout    time.Duration // for an answer; 5 s
+	Exhaustive bool          // all 65,536 status codes, not a sample
+
+	// What the server is free to choose. Negative leaves the cases of a limit out.
+	MaxMessage       int           // bytes of a message; 16 MiB
+	MaxFragments     int           // of a message; 100,000
+	MaxHeader        int           // bytes of a request head; 8 KiB
+	MaxFields        int           // header fields of a request; 100
+	MaxTarget        int           // bytes of a request target; 4 KiB
+	HandshakeTimeout time.Duration // from accept to 101, absolute; 10 s
+	CloseTimeout     time.Duration // from the Close frame to the end of the socket; 5 s
+
+	addr, host, path string
+}
+
+// prepare fills in what was left out.
+func (o *Options) prepare() error {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return fmt.Errorf("torture: %w", err)
+	}
+	if u.Scheme != "ws" || u.Hostname() == "" {
+		return fmt.Errorf("torture: %q is not of the form ws://host:port/path", o.URL)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	o.host, o.addr, o.path = u.Host, net.JoinHostPort(u.Hostname(), port), u.RequestURI()
+	fallback(&o.Jobs, 32)
+	fallback(&o.Gap, time.Millisecond)
+	fallback(&o.Timeout, 5*time.Second)
+	fallback(&o.MaxMessage, 16<<20)
+	fallback(&o.MaxFragments, 100_000)
+	fallback(&o.MaxHeader, 8<<10)
+	fallback(&o.MaxFields, 100)
+	fallback(&o.MaxTarget, 4<<10)
+	fallback(&o.HandshakeTimeout, 10*time.Second)
+	fallback(&o.CloseTimeout, 5*time.Second)
+	if o.Jobs < 1 || o.Gap < 0 || o.Timeout < 0 {
+		return errors.New("torture: Jobs, Gap and Timeout cannot be negative")
+	}
+	return nil
+}
+
+func fallback[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}

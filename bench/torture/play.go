@@ -1,0 +1,331 @@
+package torture
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// mismatch says what a server did for what it should have done.
+type mismatch struct{ got, want string }
+
+func (m *mismatch) Error() string { return "got " + m.got + ", want " + m.want }
+
+// Bench is what one case is played on: it opens connections and keeps them, so
+// that their transcripts can be shown.
+type Bench struct {
+	o       *Options
+	process *process // nil without Options.Pid
+	clients []*Client
+}
+
+// probe is a header value that no response may repeat.
+const probe = "reflect-7f3a91"
+
+// finWithin is how long a server may take from its Close frame to its FIN.
+const finWithin = 2 * time.Second
+
+// dial opens a TCP connection.
+func (b *Bench) dial() (*Client, error) {
+	c, err := dial(b.o)
+	if err != nil {
+		return nil, &mismatch{"no TCP connection: " + err.Error(), "one"}
+	}
+	b.clients = append(b.clients, c)
+	return c, nil
+}
+
+// open opens a connection and does the opening handshake.
+func (b *Bench) open() (*Client, error) {
+	c, err := b.dial()
+	if err != nil {
+		return nil, err
+	}
+	c.listen(false)
+	c.write(b.o.request().bytes())
+	e := c.next(b.o.Timeout)
+	if e.Kind != Response {
+		return nil, &mismatch{e.String(), "response 101"}
+	}
+	if wrong := judge101(e, exampleKey, nil, false); wrong != "" {
+		return nil, &mismatch{wrong, "a correct response 101"}
+	}
+	return c, nil
+}
+
+// hangUp closes all connections; their transcripts remain.
+func (b *Bench) hangUp() {
+	for _, c := range b.clients {
+		c.close()
+	}
+}
+
+// forget closes all connections, which were as they should be.
+func (b *Bench) forget() {
+	b.hangUp()
+	b.clients = b.clients[:0]
+}
+
+// expect takes the next events and compares.
+func (b *Bench) expect(c *Client, want ...expect) error {
+	for i, x := range want {
+		e := c.next(b.o.Timeout)
+		if !x.meets(e) {
+			place := ""
+			if len(want) > 1 {
+				place = fmt.Sprintf(" (event %d of %d)", i+1, len(want))
+			}
+			return &mismatch{e.String() + x.differ(e) + place, x.String()}
+		}
+	}
+	return nil
+}
+
+// finish plays the ending.
+func (b *Bench) finish(c *Client, end ending) error {
+	if end.how == alive {
+		const last = "still here"
+		c.write(wireOf(text(last)).Bytes)
+		if err := b.expect(c, wantText(last)); err != nil {
+			return err
+		}
+		c.write(wireOf(closing(1000, "")).Bytes)
+		end.codes = []uint16{1000}
+	}
+	if err := b.expect(c, wantClose(end.codes...)); err != nil {
+		return err
+	}
+	return b.fin(c)
+}
+
+// fin wants the end of the stream and nothing before it.
+func (b *Bench) fin(c *Client) error {
+	if e := c.next(finWithin); e.Kind != EOF {
+		return &mismatch{e.String() + " after the Close frame", "FIN within " + finWithin.String()}
+	}
+	return nil
+}
+
+// play runs a case in one mode.
+func (b *Bench) play(c *Case, m Mode) error {
+	defer b.hangUp()
+	switch {
+	case c.build != nil:
+		made := *c
+		made.talk = c.build()
+		return b.playTalk(&made, m)
+	case c.talk != nil:
+		return b.playTalk(c, m)
+	case c.knock != nil:
+		return b.playKnock(c.knock, m)
+	}
+	return c.drill(b)
+}
+
+func (b *Bench) playTalk(c *Case, m Mode) error {
+	control := wireOf(text("control " + c.ID)).Bytes
+	t := c.talk
+	switch m {
+	case Whole:
+		return b.talk(c, func(client *Client, i int, x exchange) {
+			send := x.send.Bytes
+			if i == 0 && t.apart {
+				client.write(control)
+				time.Sleep(10 * b.o.Gap)
+			} else if i == 0 {
+				send = slices.Concat(control, send)
+			}
+			if t.tail && i == len(t.exchanges)-1 {
+				send = slices.Concat(send, wireOf(text("after")).Bytes)
+			}
+			if x.chop > 0 {
+				client.chop(send, x.chop)
+			} else {
+				client.write(send)
+			}
+		})
+	case Bytes:
+		return b.talk(c, func(client *Client, i int, x exchange) {
+			if i == 0 {
+				client.write(control)
+			}
+			client.trickle(x.send.pieces())
+		})
+	}
+	return b.splitTalk(c)
+}
+
+// talk opens a connection and plays the script on it; send sends one exchange,
+// the first with the control message before it.
+func (b *Bench) talk(c *Case, send func(client *Client, i int, x exchange)) error {
+	client, err := b.open()
+	if err != nil {
+		return err
+	}
+	for i, x := range c.talk.exchanges {
+		send(client, i, x)
+		if i == 0 {
+			if err := b.expect(client, wantText("control "+c.ID)); err != nil {
+				return err
+			}
+		}
+		if err := b.expect(client, x.want...); err != nil {
+			return err
+		}
+		if x.quiet > 0 {
+			if e := client.next(x.quiet); e.Kind != Silence {
+				return &mismatch{e.String(), "nothing yet"}
+			}
+		}
+	}
+	return b.finish(client, c.talk.end)
+}
+
+// splitTalk plays the script once for every offset: on one connection while the
+// case leaves it open, on a new one each time otherwise.
+func (b *Bench) splitTalk(c *Case) error {
+	t := c.talk
+	tries := splitsMax / len(t.exchanges)
+	for _, x := range t.exchanges {
+		tries = min(tries, max(8, splitsMax*splitsMax/(1+len(x.want)))) // a thousand answers need not come a hundred times
+	}
+	var client *Client
+	for i := range t.exchanges {
+		for _, at := range t.exchanges[i].send.offsets(tries) {
+			if client == nil || t.end.how != alive {
+				b.forget()
+				var err error
+				if client, err = b.open(); err != nil {
+					return err
+				}
+				client.write(wireOf(text("control " + c.ID)).Bytes)
+				if err := b.expect(client, wantText("control "+c.ID)); err != nil {
+					return err
+				}
+			}
+			if err := b.splitOnce(client, t, i, at); err != nil {
+				return fmt.Errorf("cut at offset %d of exchange %d: %w", at, i+1, err)
+			}
+		}
+	}
+	if client == nil || t.end.how != alive {
+		return nil
+	}
+	return b.finish(client, t.end)
+}
+
+func (b *Bench) splitOnce(c *Client, t *talk, cut, at int) error {
+	for i, x := range t.exchanges {
+		if i == cut {
+			c.split(x.send.Bytes, at)
+		} else {
+			c.write(x.send.Bytes)
+		}
+		if err := b.expect(c, x.want...); err != nil {
+			return err
+		}
+	}
+	if t.end.how == alive {
+		return nil
+	}
+	return b.finish(c, t.end)
+}
+
+func (b *Bench) playKnock(k *knock, m Mode) error {
+	switch m {
+	case Whole:
+		return b.knock(k, func(c *Client) { c.write(k.send.Bytes) })
+	case Bytes:
+		return b.knock(k, func(c *Client) { c.trickle(k.send.pieces()) })
+	}
+	for _, at := range k.send.offsets(splitsMax) {
+		b.forget()
+		if err := b.knock(k, func(c *Client) { c.split(k.send.Bytes, at) }); err != nil {
+			return fmt.Errorf("cut at offset %d: %w", at, err)
+		}
+	}
+	return nil
+}
+
+// knock plays one opening handshake.
+func (b *Bench) knock(k *knock, send func(c *Client)) error {
+	c, err := b.dial()
+	if err != nil {
+		return err
+	}
+	c.listen(k.head)
+	send(c)
+	e := c.next(max(k.within, b.o.Timeout))
+	switch {
+	case e.Kind == Response && e.Status == http.StatusSwitchingProtocols && k.accept:
+		if wrong := judge101(e, k.key, k.protocols, k.extensions); wrong != "" {
+			return &mismatch{wrong, k.String()}
+		}
+		if err := b.expect(c, k.want...); err != nil {
+			return err
+		}
+		return b.finish(c, k.end)
+	case e.Kind == Response && slices.Contains(k.status, e.Status):
+		return b.refused(c, k, e)
+	case k.drop && (e.Kind == EOF || e.Kind == Reset):
+		return nil
+	}
+	return &mismatch{e.String(), k.String()}
+}
+
+// refused judges a refusal: its fields, and that it is the last word.
+func (b *Bench) refused(c *Client, k *knock, e Event) error {
+	for _, field := range k.needs {
+		name, value, _ := strings.Cut(field, ": ")
+		if got := e.Header.Get(name); !lists(got, value) {
+			return &mismatch{fmt.Sprintf("%v with %s: %q", e, name, got), field}
+		}
+	}
+	if strings.Contains(string(e.Payload), probe) || strings.Contains(fmt.Sprint(e.Header), probe) {
+		return &mismatch{e.String() + " that repeats bytes of the request", "none of them"}
+	}
+	if k.again {
+		return nil
+	}
+	if got := e.Header.Get("Connection"); !lists(got, "close") {
+		return &mismatch{fmt.Sprintf("%v with Connection: %q", e, got), "Connection: close"}
+	}
+	if e := c.next(finWithin); e.Kind != EOF {
+		return &mismatch{e.String() + " after the response", "FIN within " + finWithin.String()}
+	}
+	return nil
+}
+
+// lists reports whether a comma-separated list has a token.
+func lists(list, token string) bool {
+	return slices.ContainsFunc(strings.Split(list, ","), func(s string) bool {
+		return strings.EqualFold(strings.Trim(s, " \t"), token)
+	})
+}
+
+// String is what the handshake may end in, in words.
+func (k *knock) String() string {
+	var ways []string
+	if k.accept {
+		ways = append(ways, "response 101")
+	}
+	for _, s := range k.status {
+		ways = append(ways, fmt.Sprintf("response %d", s))
+	}
+	if k.drop {
+		ways = append(ways, "FIN")
+	}
+	s := strings.Join(ways, " or ")
+	if len(k.needs) > 0 {
+		s += " with " + strings.Join(k.needs, ", ")
+	}
+	if len(k.want) > 0 {
+		s += "; " + strings.Join(appendWants(nil, k.want), "; ")
+	}
+	if k.accept && k.end.how != alive {
+		s += "; " + k.end.String()
+	}
+	return s
+}

@@ -1,0 +1,130 @@
+package torture
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// responses reads what a server sends before frames: HTTP/1.1 responses, judged
+// strictly (RFC 9112). After a 101 the rest of the stream is frames.
+type responses struct {
+	b        []byte
+	head     bool // the requests are HEAD: their responses have no body
+	violated bool
+}
+
+// responseMax bounds one response: no refusal needs more.
+const responseMax = 1 << 20
+
+// feed takes the next bytes and returns the responses they complete. switched
+// is true once a 101 was read; rest is then what followed it.
+func (r *responses) feed(b []byte) (events []Event, rest []byte, switched bool) {
+	r.b = append(r.b, b...)
+	for !r.violated {
+		e, n, err := r.next()
+		if err != nil {
+			r.violated = true
+			return append(events, Event{Kind: Violation, Why: err.Error()}), nil, false
+		}
+		if n == 0 {
+			break
+		}
+		r.b = r.b[n:]
+		events = append(events, e)
+		if e.Status == http.StatusSwitchingProtocols {
+			return events, r.b, true
+		}
+	}
+	return events, nil, false
+}
+
+// end is called at the end of the stream.
+func (r *responses) end() (e Event, bad bool) {
+	if r.violated || len(r.b) == 0 {
+		return Event{}, false
+	}
+	return Event{Kind: Violation, Why: fmt.Sprintf("the stream ends inside a response: %q", r.b[:min(len(r.b), 80)])}, true
+}
+
+// next takes one response off r.b; n == 0 means that it is not whole yet.
+func (r *responses) next() (e Event, n int, err error) {
+	if len(r.b) >= 5 && string(r.b[:5]) != "HTTP/" || len(r.b) > responseMax {
+		return e, 0, fmt.Errorf("not an HTTP response: %q", r.b[:min(len(r.b), 80)])
+	}
+	end := bytes.Index(r.b, []byte("\r\n\r\n"))
+	if end < 0 {
+		return e, 0, nil
+	}
+	lines := strings.Split(string(r.b[:end]), "\r\n")
+	e = Event{Kind: Response, Header: http.Header{}}
+	if e.Status, err = statusLine(lines[0]); err != nil {
+		return e, 0, err
+	}
+	for _, line := range lines[1:] {
+		name, value, found := strings.Cut(line, ":")
+		if !found || !token(name) || strings.ContainsFunc(value, control) {
+			return e, 0, fmt.Errorf("not a header field: %q", line)
+		}
+		e.Header.Add(name, strings.Trim(value, " \t"))
+	}
+	body, err := r.bodyLength(e)
+	if err != nil {
+		return e, 0, err
+	}
+	if len(r.b) < end+4+body {
+		return e, 0, nil
+	}
+	e.Payload = clone(r.b[end+4 : end+4+body])
+	return e, end + 4 + body, nil
+}
+
+// statusLine parses "HTTP/1.1 101 Switching Protocols".
+func statusLine(line string) (int, error) {
+	if len(line) < 13 || line[:9] != "HTTP/1.1 " || line[12] != ' ' || strings.ContainsFunc(line, control) {
+		return 0, fmt.Errorf("not a status line of HTTP/1.1: %q", line)
+	}
+	status, err := strconv.ParseUint(line[9:12], 10, 16)
+	if err != nil || status < 100 {
+		return 0, fmt.Errorf("not a status code: %q", line)
+	}
+	return int(status), nil
+}
+
+// bodyLength insists on a Content-Length: the conventions for refusals ask for a
+// fixed one, and RFC 9110, 8.6 forbids it in a 1xx.
+func (r *responses) bodyLength(e Event) (int, error) {
+	lengths, coded := e.Header["Content-Length"], len(e.Header["Transfer-Encoding"]) > 0
+	if e.Status < 200 || e.Status == http.StatusNoContent {
+		if len(lengths) > 0 || coded {
+			return 0, fmt.Errorf("a %d response that announces a body", e.Status)
+		}
+		return 0, nil
+	}
+	if len(lengths) != 1 || coded {
+		return 0, fmt.Errorf("a %d response without a fixed Content-Length: %v", e.Status, e.Header)
+	}
+	n, err := strconv.ParseUint(lengths[0], 10, 20)
+	if err != nil {
+		return 0, fmt.Errorf("Content-Length %q", lengths[0])
+	}
+	if r.head {
+		return 0, nil
+	}
+	return int(n), nil
+}
+
+// control reports control characters other than a tab.
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// token reports whether s is a token of RFC 9110, 5.6.2.
+func token(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}

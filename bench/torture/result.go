@@ -1,0 +1,87 @@
+package torture
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Result is the outcome of one case in one mode.
+type Result struct {
+	ID     string  `json:"id"`
+	RFC    string  `json:"rfc"`
+	Name   string  `json:"name"`
+	Mode   string  `json:"mode"`
+	OK     bool    `json:"ok"`
+	Want   string  `json:"want"`
+	Got    string  `json:"got,omitempty"`  // what differed, of a failure
+	Dump   string  `json:"dump,omitempty"` // what went over the wire, of a failure
+	Millis float64 `json:"ms"`
+}
+
+// String is a failure as a page to read, a success as a line.
+func (r Result) String() string {
+	if r.OK {
+		return fmt.Sprintf("ok    %s (%s)", r.ID, r.Mode)
+	}
+	return fmt.Sprintf("FAIL  %s (%s)\n  sent  %s [RFC %s]\n  want  %s\n  but   %s\n%s",
+		r.ID, r.Mode, r.Name, r.RFC, r.Want, r.Got, indent(r.Dump))
+}
+
+func indent(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
+}
+
+// Summary counts a run.
+type Summary struct {
+	Cases   int      // that ran
+	Runs    int      // cases times modes
+	Failed  []Result // without order
+	Millis  float64
+	perRow  map[string]*row
+	rowList []string
+}
+
+type row struct{ cases, runs, failed int }
+
+func (s *Summary) add(r Result, firstMode bool) {
+	if s.perRow == nil {
+		s.perRow = map[string]*row{}
+	}
+	name, _, _ := strings.Cut(r.ID, "/")
+	w := s.perRow[name]
+	if w == nil {
+		w = &row{}
+		s.perRow[name] = w
+		s.rowList = append(s.rowList, name)
+	}
+	s.Runs++
+	w.runs++
+	if firstMode {
+		s.Cases++
+		w.cases++
+	}
+	if !r.OK {
+		w.failed++
+		s.Failed = append(s.Failed, r)
+	}
+}
+
+// OK reports whether the server did all that was asked.
+func (s *Summary) OK() bool { return len(s.Failed) == 0 && s.Runs > 0 }
+
+// Table writes the counts of every row.
+func (s *Summary) Table(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "row\tcases\truns\tfailed")
+	for _, name := range sortedRows(s.rowList) {
+		r := s.perRow[name]
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\n", name, r.cases, r.runs, r.failed)
+	}
+	fmt.Fprintf(tw, "all\t%d\t%d\t%d\n", s.Cases, s.Runs, len(s.Failed))
+	return tw.Flush()
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package torture
+
+import "errors"
+
+// urgent is not available: the case that needs it fails with the reason.
+func (c *Client) urgent(byte) error { return errors.ErrUnsupported }

@@ -1,0 +1,149 @@
+// Command roost-torture tests any WebSocket echo server from outside: what RFC
+// 6455 allows and forbids, in one piece, byte by byte and cut in two everywhere.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/roost-ws/roost/bench/torture"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1 // the server failed a case
+	exitUsage  = 2 // no case was played: wrong flags, or no echo server there
+)
+
+type command struct {
+	URL string `arg:"" help:"The echo server: ws://host:port/path."`
+
+	Run        *regexp.Regexp `placeholder:"REGEXP" help:"Only cases whose id matches, such as ^F5/ or utf8."`
+	Skip       *regexp.Regexp `placeholder:"REGEXP" help:"Not the cases whose id matches."`
+	List       bool           `help:"List the cases and play none."`
+	JSON       bool           `name:"json" help:"A line of JSON for every result instead of the failures and a table."`
+	Verbose    bool           `short:"v" help:"A line for every success too."`
+	Pid        int            `placeholder:"N" help:"The server's process id: watch its descriptors, memory and CPU too."`
+	Exhaustive bool           `help:"All 65,536 status codes, not a sample."`
+	Jobs       int            `default:"32" help:"Connections in use at once (${default})."`
+	Gap        time.Duration  `default:"1ms" help:"Pause between two pieces of something cut (${default})."`
+	Timeout    time.Duration  `default:"5s" help:"Patience for an answer (${default})."`
+
+	MaxMessage       int           `group:"The server's limits (-1 leaves their cases out):" default:"16777216" help:"Bytes of a message (${default})."`
+	MaxFragments     int           `group:"The server's limits (-1 leaves their cases out):" default:"100000" help:"Fragments of a message (${default})."`
+	MaxHeader        int           `group:"The server's limits (-1 leaves their cases out):" default:"8192" help:"Bytes of a request head (${default})."`
+	MaxFields        int           `group:"The server's limits (-1 leaves their cases out):" default:"100" help:"Fields of a request (${default})."`
+	MaxTarget        int           `group:"The server's limits (-1 leaves their cases out):" default:"4096" help:"Bytes of a request target (${default})."`
+	HandshakeTimeout time.Duration `group:"The server's limits (-1 leaves their cases out):" default:"10s" help:"From accept to 101, absolute (${default}; -1s)."`
+	CloseTimeout     time.Duration `group:"The server's limits (-1 leaves their cases out):" default:"5s" help:"From the Close frame to the end of the socket (${default}; -1s)."`
+}
+
+func (c *command) options() torture.Options {
+	return torture.Options{
+		URL: c.URL, Run: c.Run, Skip: c.Skip, Pid: c.Pid,
+		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Exhaustive: c.Exhaustive,
+		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
+		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,
+		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout,
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program without its process.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	var c command
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("roost-torture"), kong.Writers(out, errOut),
+		kong.Exit(func(code int) { exited = code }),
+		kong.Description("Tests a WebSocket echo server from outside. Ends with 0 when all cases passed, 1 when one failed, 2 when none could be played."))
+	if err != nil {
+		fmt.Fprintln(errOut, err)
+		return exitUsage
+	}
+	_, err = parser.Parse(args)
+	if exited >= 0 { // help was asked for, and shown
+		return exited
+	}
+	if err == nil {
+		err = c.play(ctx, out)
+	}
+	if errors.Is(err, errFailed) {
+		return exitFailed
+	}
+	if err != nil {
+		fmt.Fprintln(errOut, "roost-torture:", err)
+		return exitUsage
+	}
+	return 0
+}
+
+var errFailed = errors.New("a case failed")
+
+func (c *command) play(ctx context.Context, out io.Writer) error {
+	if c.List {
+		return c.list(out)
+	}
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	summary, err := torture.Run(ctx, c.options(), func(r torture.Result) {
+		switch {
+		case c.JSON:
+			lines.Encode(r)
+		case c.Verbose || !r.OK:
+			fmt.Fprintln(out, r)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if !c.JSON {
+		if err := summary.Table(out); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%d cases in %.1f s\n", summary.Cases, summary.Millis/1000)
+	}
+	if summary.Runs == 0 {
+		return errors.New("no case has such an id; --list shows them")
+	}
+	if !summary.OK() {
+		return errFailed
+	}
+	return nil
+}
+
+func (c *command) list(out io.Writer) error {
+	cases, err := torture.List(c.options())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		lines := json.NewEncoder(out)
+		for _, one := range cases {
+			if err := lines.Encode(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, one := range cases {
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", one.ID, one.RFC, one.Name)
+	}
+	return tw.Flush()
+}
