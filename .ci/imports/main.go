@@ -41,6 +41,7 @@ var floors = map[string][]string{
 	"server/push/cluster":       {"server/push"},
 	"server/metrics":            {"server", "server/push"},
 	"bench/...":                 {"poller", "bench/..."},
+	"bench/servers/roost":       {"server"},
 	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/cluster", "server/metrics"},
 	"cmd/roost-bench":           {"bench/..."},
 	".ci/imports":               {},
@@ -51,7 +52,7 @@ var floors = map[string][]string{
 // ships. testDoors adds what tests may import.
 var (
 	doors = map[string][]string{
-		"golang.org/x/sys":                    {"poller", "server/internal/sys", "bench/..."},
+		"golang.org/x/sys":                    {"poller", "server/internal/sys", "bench/...", "cmd/roost-bench"},
 		"github.com/gobwas/ws":                {"server", "server/internal/wire", "server/internal/deflate", "server/internal/handshake"},
 		"github.com/gobwas/httphead":          {"server/internal/handshake"},
 		"github.com/panjf2000/ants/v2":        {"server/internal/engine"},

@@ -39,11 +39,15 @@ var (
 	}
 	// Code that reads the wall clock or a timer instead of sys.Kernel.Now.
 	allowClock = allowance{
-		"server/internal/sys/": "it is the clock",
-		"cmd/...":              "the program reports its own start and durations",
-		"bench/...":            "it measures",
-		".ci/...":              "it is not part of the server",
-		"server/push/api/":     "signatures carry the time of day, which the engine's clock does not know",
+		"server/internal/sys/":              "it is the clock",
+		"poller/epoll_linux.go":             "a deadline of Go's own poller is a moment, not a duration",
+		"server/server.go":                  "Shutdown spreads closes over seconds of its caller's context",
+		"server/internal/sim/world.go":      "ends a simulation that hangs for real",
+		"server/push/internal/pushtest/...": "a client for tests",
+		"cmd/...":                           "the program reports its own start and durations",
+		"bench/...":                         "it measures",
+		".ci/...":                           "it is not part of the server",
+		"server/push/api/":                  "signatures carry the time of day, which the engine's clock does not know",
 	}
 	// Code that asks which system it runs on.
 	allowSystem = allowance{
@@ -54,6 +58,7 @@ var (
 	}
 	// Tests that may be skipped, and what makes sure that they run where it counts.
 	allowSkip = allowance{
+		"poller/real_bsd_test.go":   "one case of the contract needs a signal to one thread, for which there is no portable call",
 		"cmd/roost/clients_test.go": "no browser or Node on the machine; make test and CI set ROOST_REQUIRE_CLIENTS, which makes that a failure",
 	}
 )

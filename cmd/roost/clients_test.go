@@ -102,7 +102,7 @@ type browser struct {
 	node *node
 	mu   sync.Mutex // guards what follows
 	id   int
-	page int
+	tabs int
 }
 
 var shared struct {
@@ -133,18 +133,18 @@ func closeBrowser() {
 	}
 }
 
-// page is one page of the browser.
-type page struct {
+// tab is one page of the browser.
+type tab struct {
 	browser *browser
 	name    string
 }
 
 // open loads url in a new page, and closes it when the test ends.
-func (b *browser) open(t *testing.T, url string, size ...int) *page {
+func (b *browser) open(t *testing.T, url string, size ...int) *tab {
 	t.Helper()
 	b.mu.Lock()
-	b.page++
-	p := &page{b, "page" + strconv.Itoa(b.page)}
+	b.tabs++
+	p := &tab{b, "page" + strconv.Itoa(b.tabs)}
 	b.mu.Unlock()
 	command := map[string]any{"do": "open", "url": url}
 	if len(size) == 2 {
@@ -156,7 +156,7 @@ func (b *browser) open(t *testing.T, url string, size ...int) *page {
 }
 
 // do gives the browser a command about this page and returns the answer's value.
-func (p *page) do(t *testing.T, command map[string]any) json.RawMessage {
+func (p *tab) do(t *testing.T, command map[string]any) json.RawMessage {
 	t.Helper()
 	p.browser.mu.Lock()
 	p.browser.id++
@@ -182,7 +182,7 @@ func (p *page) do(t *testing.T, command map[string]any) json.RawMessage {
 }
 
 // eval runs code in the page, waits for its promise, and decodes the result.
-func (p *page) eval(t *testing.T, code string, result any) {
+func (p *tab) eval(t *testing.T, code string, result any) {
 	t.Helper()
 	value := p.do(t, map[string]any{"do": "eval", "code": code})
 	if result == nil {
@@ -194,13 +194,13 @@ func (p *page) eval(t *testing.T, code string, result any) {
 }
 
 // wait waits until the expression is true in the page.
-func (p *page) wait(t *testing.T, expression string) {
+func (p *tab) wait(t *testing.T, expression string) {
 	t.Helper()
 	p.do(t, map[string]any{"do": "wait", "code": expression})
 }
 
 // quiet fails the test when the page threw something.
-func (p *page) quiet(t *testing.T) {
+func (p *tab) quiet(t *testing.T) {
 	t.Helper()
 	var faults []string
 	if err := json.Unmarshal(p.do(t, map[string]any{"do": "faults"}), &faults); err != nil {

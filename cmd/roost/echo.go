@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/metrics"
 )
 
 type echoCmd struct {
 	Listen         address         `required:"" placeholder:"HOST:PORT" help:"Where to serve: HOST:PORT, or unix:PATH."`
 	Admin          optionalAddress `default:"off" placeholder:"HOST:PORT" help:"Health, metrics and profiles; off by default."`
-	Workers        int             `default:"256" xor:"where" placeholder:"N" help:"How many callbacks may block at a time (${default})."`
+	Workers        int             `xor:"where" placeholder:"N" help:"How many callbacks may block at a time (256)."`
 	Inline         bool            `xor:"where" help:"Run callbacks on the loops, as handlers that never block may."`
 	Loops          int             `placeholder:"N" help:"Event loops; one per core by default."`
 	MaxConnections int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
@@ -18,7 +19,7 @@ type echoCmd struct {
 	MaxFragments   int             `default:"100000" placeholder:"N" help:"Frames a message may be cut into (${default})."`
 	MaxOutbound    byteSize        `default:"64MiB" placeholder:"BYTES" help:"Bytes that may wait for a client that reads slowly (${default})."`
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
-	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed, or off (${default})."`
+	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed; off by default."`
 	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
 }
 
@@ -38,7 +39,7 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	s := &service{log: log, server: srv, drain: e.Drain}
+	s := &service{log: log, server: srv, metrics: metrics.Handler(srv, nil), drain: e.Drain}
 	return s.serve(e.Listen, e.Admin, held, conns, slog.Group("limits",
 		"message", e.MaxMessage.String(),
 		"fragments", e.MaxFragments,

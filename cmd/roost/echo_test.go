@@ -223,13 +223,12 @@ func TestEchoCoder(t *testing.T) {
 	})
 }
 
-// Every path, any Origin and HTTP methods are for the echo server alike; what
-// is no upgrade is told so.
+// A request that is no upgrade gets an HTTP error that says what is missing.
 func TestEchoPlainHTTP(t *testing.T) {
 	p := startEcho(t)
 	status, body := get(t, "http://"+p.addr+"/")
-	if status != http.StatusUpgradeRequired {
-		t.Errorf("GET without an upgrade: %d %q, want 426", status, body)
+	if status != http.StatusBadRequest || !strings.Contains(body, "Upgrade") {
+		t.Errorf("GET without an upgrade: %d %q, want 400 and the missing field's name", status, body)
 	}
 }
 
@@ -259,25 +258,38 @@ func TestEchoFragments(t *testing.T) {
 	}
 }
 
-// A connection that says nothing is pinged, and ends when it is idle longer
-// than it may be.
-func TestEchoIdle(t *testing.T) {
-	p := startEcho(t, "--ping-interval", "50ms", "--idle-timeout", "300ms")
+// --ping-interval: a connection that says nothing is pinged, and lives while it answers.
+func TestEchoPings(t *testing.T) {
+	p := startEcho(t, "--ping-interval", "100ms")
 	c, _, err := gorilla.DefaultDialer.Dial("ws://"+p.addr+"/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	c.SetReadDeadline(time.Now().Add(patience))
-	pings := 0
-	answer := c.PingHandler()
-	c.SetPingHandler(func(data string) error { pings++; return answer(data) })
-	_, _, err = c.ReadMessage()
-	if pings == 0 {
-		t.Errorf("no ping came before %v", err)
+	pings, pong := 0, c.PingHandler()
+	c.SetPingHandler(func(data string) error {
+		if pings++; pings == 3 {
+			c.WriteMessage(gorilla.TextMessage, []byte("three"))
+		}
+		return pong(data)
+	})
+	if _, got, err := c.ReadMessage(); string(got) != "three" {
+		t.Errorf("after %d pings: %q, %v", pings, got, err)
 	}
-	if _, ok := err.(*gorilla.CloseError); !ok {
-		t.Errorf("an idle connection ended with %v, want a Close frame", err)
+}
+
+// --idle-timeout: a connection that says nothing is closed, with a reason.
+func TestEchoIdle(t *testing.T) {
+	p := startEcho(t, "--ping-interval", "off", "--idle-timeout", "200ms")
+	c, _, err := gorilla.DefaultDialer.Dial("ws://"+p.addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(patience))
+	if _, _, err := c.ReadMessage(); !gorilla.IsCloseError(err, gorilla.CloseGoingAway) {
+		t.Errorf("an idle connection ended with %v, want Close 1001", err)
 	}
 }
 

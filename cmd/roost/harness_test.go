@@ -73,10 +73,10 @@ type program struct {
 	cmd    *exec.Cmd
 	stdout *feed[string]
 	log    *feed[record]
-	noise  *strings.Builder // what it wrote to stderr that is no record
-	exited chan struct{}    // closed when it ended and its output was read
-	addr   string           // where it serves
-	admin  string           // its admin address, "" when it has none
+	noise  *feed[string] // what it wrote to stderr that is no record
+	exited chan struct{} // closed when it ended and its output was read
+	addr   string        // where it serves
+	admin  string        // its admin address, "" when it has none
 }
 
 // launch starts the binary and reads its output.
@@ -84,7 +84,7 @@ func launch(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
 	p := &program{
 		t: t, cmd: exec.Command(binary, args...),
-		stdout: newFeed[string](), log: newFeed[record](), noise: &strings.Builder{}, exited: make(chan struct{}),
+		stdout: newFeed[string](), log: newFeed[record](), noise: newFeed[string](), exited: make(chan struct{}),
 	}
 	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json")
 	p.cmd.Env = append(p.cmd.Env, env...)
@@ -108,7 +108,7 @@ func launch(t *testing.T, env []string, args ...string) *program {
 				p.log.put(r)
 				return
 			}
-			p.noise.WriteString(line + "\n")
+			p.noise.put(line)
 		})
 	})
 	go func() {
@@ -116,13 +116,14 @@ func launch(t *testing.T, env []string, args ...string) *program {
 		p.cmd.Wait()
 		p.stdout.end()
 		p.log.end()
+		p.noise.end()
 		close(p.exited)
 	}()
 	t.Cleanup(func() {
 		p.cmd.Process.Kill()
 		<-p.exited
 		if t.Failed() {
-			t.Logf("roost %s\nlog: %v\nstderr: %s", strings.Join(args, " "), p.log.all(), p.noise)
+			t.Logf("roost %s\nlog: %v\nstderr: %s", strings.Join(args, " "), p.log.all(), strings.Join(p.noise.all(), "\n"))
 		}
 	})
 	return p
@@ -140,8 +141,8 @@ func start(t *testing.T, env []string, args ...string) *program {
 		if code := p.wait(); code != exitOK {
 			t.Errorf("roost ended with code %d after SIGTERM, want 0", code)
 		}
-		if p.noise.Len() > 0 {
-			t.Errorf("roost wrote to stderr what is no log record (a panic, a race?):\n%s", p.noise)
+		if noise := p.noise.all(); len(noise) > 0 {
+			t.Errorf("roost wrote to stderr what is no log record (a panic, a race?):\n%s", strings.Join(noise, "\n"))
 		}
 	})
 	return p

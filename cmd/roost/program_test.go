@@ -50,8 +50,8 @@ func TestWrongUse(t *testing.T) {
 			if code := p.wait(); code != row.code {
 				t.Errorf("exit code %d, want %d", code, row.code)
 			}
-			said := p.noise.String()
-			if lines := strings.Count(said, "\n"); lines != 1 {
+			said := strings.Join(p.noise.all(), "\n")
+			if lines := len(p.noise.all()); lines != 1 {
 				t.Errorf("said %d lines, want one:\n%s", lines, said)
 			}
 			for _, want := range row.want {
@@ -108,11 +108,14 @@ func TestStartUpLine(t *testing.T) {
 
 // --log-format text is for people: key=value, and no JSON.
 func TestTextLog(t *testing.T) {
-	p := launch(t, []string{"ROOST_LOG_FORMAT=text"}, "echo", "--listen", "127.0.0.1:99999")
-	p.wait()
-	p = launch(t, []string{"ROOST_LOG_FORMAT=text"}, "echo", "--listen", "127.0.0.1:0", "--log-level", "info")
+	p := launch(t, nil, "echo", "--listen", "127.0.0.1:0", "--log-format", "text")
+	p.noise.await(t, "start-up line", func(line string) bool {
+		return strings.Contains(line, "msg=listening") && strings.Contains(line, "limits.message=16MiB")
+	})
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	p.wait()
+	if code := p.wait(); code != exitOK || len(p.log.all()) > 0 {
+		t.Errorf("exit code %d and JSON records %v, want 0 and none", code, p.log.all())
+	}
 }
 
 // Serving over a unix socket: the path is the address.
@@ -195,8 +198,8 @@ func TestDrain(t *testing.T) {
 			}
 			if second {
 				p.cmd.Process.Signal(syscall.SIGTERM)
-				if code := p.wait(); code != exitFailure || !strings.Contains(p.noise.String(), "during the drain") {
-					t.Errorf("a second signal: exit code %d and %q, want 1", code, p.noise)
+				if code := p.wait(); code != exitFailure || !strings.Contains(strings.Join(p.noise.all(), ""), "during the drain") {
+					t.Errorf("a second signal: exit code %d and %q, want 1", code, p.noise.all())
 				}
 				return
 			}
@@ -207,6 +210,7 @@ func TestDrain(t *testing.T) {
 			if !gorilla.IsCloseError(err, 1001) {
 				t.Errorf("the client saw %v, want Close 1001", err)
 			}
+			c.Close()
 			if code := p.wait(); code != exitOK {
 				t.Errorf("exit code %d after the drain, want 0", code)
 			}

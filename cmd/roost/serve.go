@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/metrics"
 	"github.com/roost-ws/roost/server/push"
 	"github.com/roost-ws/roost/server/push/api"
 )
@@ -57,7 +58,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	running := &service{log: log, server: srv, drain: s.Drain}
+	running := &service{log: log, server: srv, metrics: metrics.Handler(srv, hub), drain: s.Drain}
 	if made {
 		running.ready = func(addr net.Addr) { printApp(env.stdout, app, addr) }
 	}
@@ -74,11 +75,13 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 // routes is what is served on the clients' port besides WebSocket.
 func (s *serveCmd) routes(hub *push.Hub, app push.App) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/apps/", api.New(hub))
 	p := &page{hub: hub, app: app}
 	mux.HandleFunc("GET /{$}", p.show)
 	mux.HandleFunc("POST /send", p.send)
-	return mux
+	// The API comes first: it needs paths as they were signed, which a mux tidies.
+	calls := api.New(hub)
+	calls.Fallback = mux
+	return calls
 }
 
 // app returns the app of the flags, or a made one when there are none.

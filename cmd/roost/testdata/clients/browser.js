@@ -23,6 +23,7 @@ const browser = await chromium.launch({
     '--disable-sync',
   ],
 });
+const timeout = Number(process.env.TIMEOUT_MS);
 const pages = new Map();
 const faults = new Map(); // what each page threw
 
@@ -33,7 +34,7 @@ function say(message) {
 async function open({ page: name, url, width = 1100, height = 800 }) {
   const context = await browser.newContext({ viewport: { width, height } });
   const page = await context.newPage();
-  page.setDefaultTimeout(Number(process.env.TIMEOUT_MS));
+  page.setDefaultTimeout(timeout);
   pages.set(name, page);
   faults.set(name, []);
   page.on('pageerror', (err) => faults.get(name).push(String(err)));
@@ -46,12 +47,22 @@ async function close({ page }) {
   pages.delete(page);
 }
 
+// wait looks at every frame drawn. Playwright's own waitForFunction needs eval in the
+// page, which a Content-Security-Policy forbids.
+async function wait({ page: name, code }) {
+  const page = pages.get(name);
+  for (const end = Date.now() + timeout; !(await page.evaluate(code)); ) {
+    if (Date.now() > end) throw new Error(`not true within ${timeout} ms: ${code}`);
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  }
+}
+
 const verbs = {
   open,
   close,
   script: ({ page, path }) => pages.get(page).addScriptTag({ path }),
   eval: ({ page, code }) => pages.get(page).evaluate(code),
-  wait: ({ page, code }) => pages.get(page).waitForFunction(code),
+  wait,
   click: ({ page, selector }) => pages.get(page).click(selector),
   fill: ({ page, selector, text }) => pages.get(page).fill(selector, text),
   shot: ({ page, path }) => pages.get(page).screenshot({ path, fullPage: true }),
