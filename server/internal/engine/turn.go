@@ -106,8 +106,8 @@ func (c *Conn) consequences() (bits uint32) {
 	}
 	if c.flags&flagFinished != 0 {
 		bits |= sigFinish
-	} else if c.flags&flagOwing != 0 {
-		bits |= sigReadable
+	} else if c.flags&(flagOwing|flagPaused) == flagOwing {
+		bits |= sigReadable // a pause ends with it
 	}
 	return bits
 }
