@@ -1,0 +1,86 @@
+package page
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/roost-ws/roost/server/push"
+	"github.com/roost-ws/roost/server/push/internal/rawjson"
+)
+
+const (
+	sendRate  = 10      // events a second, by all pages together
+	sendBurst = 20      // events at once
+	bodyBytes = 8 << 10 // of one event
+)
+
+// demo publishes what pages send. It is the one way to publish without a
+// signature, so it can do very little.
+type demo struct {
+	hub *push.Hub
+	app string
+	now func() time.Time // but in tests, time.Now
+
+	mu     sync.Mutex
+	tokens float64   // guarded by mu: events that may be sent now
+	filled time.Time // guarded by mu: when tokens was right
+}
+
+func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !sameOrigin(r) {
+		http.Error(w, "Only this server's own page may send here.", http.StatusForbidden)
+		return
+	}
+	if !d.take() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "The page sends too fast: wait a second.", http.StatusTooManyRequests)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytes))
+	if err != nil {
+		http.Error(w, "The event is too large for this page.", http.StatusRequestEntityTooLarge)
+		return
+	}
+	text, err := rawjson.Parse(body)
+	var fields [2]push.JSON
+	if err == nil {
+		err = text.Pick(fields[:], "name", "data")
+	}
+	if err == nil {
+		err = d.hub.Publish(d.app, push.Event{Channels: []string{Channel}, Name: fields[0], Data: fields[1]})
+	}
+	var refused *push.EventError
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.As(err, &refused) && refused.Fault == push.Overloaded:
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	default:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
+
+// take reports whether one more event may be sent now.
+func (d *demo) take() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	d.tokens = min(sendBurst, d.tokens+now.Sub(d.filled).Seconds()*sendRate)
+	d.filled = now
+	if d.tokens < 1 {
+		return false
+	}
+	d.tokens--
+	return true
+}
+
+// sameOrigin reports whether a page of this very origin made the request.
+// Browsers send Origin with every POST, and ask before they send JSON across origins.
+func sameOrigin(r *http.Request) bool {
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && origin.Host != "" && origin.Host == r.Host && r.Header.Get("Content-Type") == "application/json"
+}

@@ -1,0 +1,89 @@
+// Package page is what a person sees who opens the server's address in a
+// browser: a client that connects, shows events as they arrive, and explains how
+// to do the same.
+//
+// It holds no secret. What it sends goes through an endpoint of its own, which
+// publishes to one channel, seldom, for pages of the same origin, and only if
+// Config.Demo says so: on a server for development.
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/roost-ws/roost/server/push"
+)
+
+//go:embed page.html
+var source []byte
+
+// Channel is the one channel that the page sends to.
+const Channel = "demo"
+
+// Config says what the page shows. The zero value shows it without sending.
+type Config struct {
+	// Demo lets everyone who can open the page send events to Channel, at most
+	// sendRate a second between them. It is for development.
+	Demo bool
+	// Version stands at the top, if there is one.
+	Version string
+}
+
+// New returns the page for an app of hub, at /, with its endpoint at /demo/events.
+// Everything else is 404, so that it can be the api.Handler's Fallback.
+func New(hub *push.Hub, appID string, config Config) (http.Handler, error) {
+	app, ok := hub.App(appID)
+	if !ok {
+		return nil, fmt.Errorf("page: %w: %s", push.ErrNoApp, appID)
+	}
+	html, err := render(app, config)
+	if err != nil {
+		return nil, err
+	}
+	d := &demo{hub: hub, app: appID, now: time.Now}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Write(html)
+	})
+	if config.Demo {
+		mux.Handle("POST /demo/events", d)
+	}
+	return mux, nil
+}
+
+// render puts what the page has to know into it. The JSON stands in a script
+// element; json.Marshal writes the characters that could end it as escapes.
+func render(app push.App, config Config) ([]byte, error) {
+	values, err := json.Marshal(map[string]any{
+		"app": app.ID, "key": app.Key, "channel": Channel, "demo": config.Demo, "version": config.Version,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("page: %w", err)
+	}
+	return bytes.Replace(source, []byte("{{config}}"), values, 1), nil
+}
+
+// policy lets the page run its own script and style, known by their digests,
+// and talk to this server; nothing else.
+var policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:; " +
+	"connect-src 'self' ws: wss:; script-src " + digest("<script>", "</script>") + "; style-src " + digest("<style>", "</style>")
+
+// digest is the source expression for what stands between two tags of the page.
+// Content Security Policy Level 3, 2.3.1.
+func digest(open, end string) string {
+	_, rest, _ := bytes.Cut(source, []byte(open))
+	inner, _, _ := bytes.Cut(rest, []byte(end))
+	sum := sha256.Sum256(inner)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
