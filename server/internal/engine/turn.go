@@ -244,7 +244,7 @@ func (c *Conn) flush() {
 	for {
 		c.mu.Lock()
 		o := c.out
-		if o != nil && c.flags&flagBroken != 0 {
+		if o != nil && c.flags&(flagBroken|flagDetached) != 0 {
 			o.clear()
 		}
 		if o == nil || o.empty() {
