@@ -72,7 +72,7 @@ type sink interface {
 // feed consumes b. It returns the first fault, after which the stream makes no
 // sense any more.
 func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
-	for {
+	for c.state != gone {
 		if !c.inside {
 			if len(b) == 0 {
 				return nil
@@ -107,6 +107,7 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 			return f
 		}
 	}
+	return nil
 }
 
 // payload compares the next bytes of a payload.

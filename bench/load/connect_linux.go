@@ -33,8 +33,9 @@ func (s *Session) Connect(o Connect, progress func(Progress)) (*Opened, error) {
 	if path == "" {
 		path = s.dial.Path
 	}
-	s.request = fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", path, s.dial.Addr, handshakeKey)
+	s.request = s.handshake(path)
+	s.stall = o.Stalled
+	defer func() { s.stall = false }()
 	order := &connectOrder{s: s, left: o.Count, result: &Opened{Handshake: NewHistogram()}}
 	s.order, s.failures = order, Failures{}
 	defer func() { s.order = idle{} }()
@@ -71,6 +72,12 @@ func (s *Session) Connect(o Connect, progress func(Progress)) (*Opened, error) {
 	return order.result, nil
 }
 
+// handshake is the client's side of an opening handshake.
+func (s *Session) handshake(path string) []byte {
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", path, s.dial.Addr, handshakeKey)
+}
+
 func (o *connectOrder) opened(c *conn) {
 	o.result.Opened++
 	o.result.Handshake.Record(o.s.now - c.began)
@@ -88,6 +95,9 @@ func (s *Session) dialOne() error {
 	// them usable than a bind alone could know.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if s.stall {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) // the kernel's least
+	}
 	if s.addr.Addr().IsLoopback() {
 		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: s.source(c.id)}); err != nil {
 			unix.Close(fd)
@@ -139,6 +149,7 @@ func (s *Session) response(c *conn, b []byte) (rest []byte, whole bool) {
 	}
 	c.collect = nil
 	c.state = open
+	c.stalled = s.stall
 	s.busy--
 	s.opened++
 	s.order.opened(c)

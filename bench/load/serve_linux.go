@@ -41,6 +41,10 @@ func Serve(in io.Reader, out io.Writer) error {
 			outcome, err = s.Run(*r.Run, progress)
 		case r.Check != nil:
 			outcome, err = s.Check(*r.Check)
+		case r.Churn != nil:
+			outcome, err = s.Churn(*r.Churn, progress)
+		case r.Fanout != nil:
+			outcome, err = s.Fanout(*r.Fanout, progress)
 		}
 		var answer response
 		if err != nil {

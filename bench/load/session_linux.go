@@ -37,9 +37,11 @@ type Session struct {
 	op      byte // their opcode
 	runs    uint16
 	request []byte // the opening handshake of connections being opened
+	stall   bool   // they will not be read from
 	timer   int    // a timerfd
 
-	order      order // what is being carried out
+	order      order                        // what is being carried out
+	expect     func(c *conn, l lead) *fault // what messages must be like; nil: replies
 	now        time.Duration
 	unanswered int
 	failures   Failures
@@ -240,6 +242,9 @@ func (s *Session) begin(c *conn, h header) *fault {
 
 // accept implements sink.
 func (s *Session) accept(c *conn, l lead) *fault {
+	if s.expect != nil {
+		return s.expect(c, l)
+	}
 	if l.conn != c.id || l.run != s.runs {
 		return &fault{Stranger, fmt.Sprintf("connection %d in run %d got a message of connection %d, run %d", c.id, s.runs, l.conn, l.run)}
 	}
@@ -248,6 +253,10 @@ func (s *Session) accept(c *conn, l lead) *fault {
 
 // message implements sink.
 func (s *Session) message(c *conn, l lead) *fault {
+	if s.expect != nil {
+		s.order.replied(c, l.seq, 0)
+		return nil
+	}
 	sent, overtaken, f := c.answer(l.seq)
 	if f != nil {
 		return f

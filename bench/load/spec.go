@@ -16,6 +16,9 @@ type Connect struct {
 	Concurrency int           `json:"concurrency"` // opening handshakes at one time
 	Path        string        `json:"path"`        // overrides Dial's when set
 	Deadline    time.Duration `json:"deadline"`    // for all of them together
+	// Stalled connections have the least receive buffer and are never read
+	// from once they are open.
+	Stalled bool `json:"stalled"`
 }
 
 // Opened is what became of a Connect.
@@ -93,4 +96,42 @@ type Checked struct {
 type Progress struct {
 	Done    uint64        `json:"done"` // messages or connections so far
 	Elapsed time.Duration `json:"elapsed"`
+}
+
+// Churn asks for connections that come and go.
+type Churn struct {
+	Concurrency int           `json:"concurrency"` // connections at one time
+	Size        int           `json:"size"`        // payload bytes of the one message of each; at least SizeMin
+	Warmup      time.Duration `json:"warmup"`
+	Window      time.Duration `json:"window"`
+	Drain       time.Duration `json:"drain"` // how long the last ones may take
+}
+
+// Churned is the outcome of a Churn, its figures those of the window.
+type Churned struct {
+	Lives     uint64        `json:"lives"` // connections opened, echoed and closed
+	Window    time.Duration `json:"window"`
+	ServerCPU time.Duration `json:"server_cpu"`
+	Handshake *Histogram    `json:"handshake"`
+	Life      *Histogram    `json:"life"` // from connect(2) to the server's Close frame
+	Failures  Failures      `json:"failures"`
+}
+
+// Fanout asks for messages to all subscribers.
+type Fanout struct {
+	Messages int           `json:"messages"`
+	Size     int           `json:"size"`
+	Every    time.Duration `json:"every"` // between two messages, whatever the server does
+	Drain    time.Duration `json:"drain"` // how long deliveries are waited for
+}
+
+// Fanned is the outcome of a Fanout. Times are since a message was due.
+type Fanned struct {
+	Deliveries uint64        `json:"deliveries"`
+	Elapsed    time.Duration `json:"elapsed"`
+	ServerCPU  time.Duration `json:"server_cpu"`
+	Latency    *Histogram    `json:"latency"` // of every delivery
+	First      *Histogram    `json:"first"`   // of each message's first delivery
+	Last       *Histogram    `json:"last"`    // of each message's last delivery
+	Failures   Failures      `json:"failures"`
 }

@@ -13,6 +13,8 @@ type request struct {
 	Connect *Connect `json:"connect,omitempty"`
 	Run     *Run     `json:"run,omitempty"`
 	Check   *Check   `json:"check,omitempty"`
+	Churn   *Churn   `json:"churn,omitempty"`
+	Fanout  *Fanout  `json:"fanout,omitempty"`
 }
 
 // response is one line of the answer to a request: any number with progress,
@@ -54,6 +56,18 @@ func (w *Worker) Run(o Run, progress func(Progress)) (*Result, error) {
 func (w *Worker) Check(o Check) (*Checked, error) {
 	r := new(Checked)
 	return r, w.do(request{Check: &o}, r, nil)
+}
+
+// Churn is Session.Churn.
+func (w *Worker) Churn(o Churn, progress func(Progress)) (*Churned, error) {
+	r := new(Churned)
+	return r, w.do(request{Churn: &o}, r, progress)
+}
+
+// Fanout is Session.Fanout.
+func (w *Worker) Fanout(o Fanout, progress func(Progress)) (*Fanned, error) {
+	r := new(Fanned)
+	return r, w.do(request{Fanout: &o}, r, progress)
 }
 
 func (w *Worker) do(order request, outcome any, progress func(Progress)) error {

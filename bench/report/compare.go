@@ -42,6 +42,7 @@ type Case struct {
 	Name     string
 	Columns  []scenario.Metric // the deciding one first
 	Rows     []Row
+	Rounds   int
 	Baseline string // the server ratios refer to; empty when there is none
 }
 
@@ -64,7 +65,7 @@ func (r *Results) Cases(baseline string) []Case {
 }
 
 func (r *Results) table(d Described, name, baseline string) Case {
-	c := Case{Scenario: d.Name, Name: name}
+	c := Case{Scenario: d.Name, Name: name, Rounds: d.Rounds}
 	rounds := map[string]map[int]float64{} // deciding figure by server and round
 	for _, server := range r.Header.Servers {
 		if !slices.Contains(server.Does, d.Need) {

@@ -16,7 +16,6 @@ import (
 type Header struct {
 	Started   time.Time     `json:"started"`
 	Command   []string      `json:"command"`
-	Rounds    int           `json:"rounds"`
 	Machine   proc.Machine  `json:"machine"`
 	Servers   []*run.Server `json:"servers"`
 	Scenarios []Described   `json:"scenarios"`
@@ -26,6 +25,7 @@ type Header struct {
 type Described struct {
 	Name     string         `json:"name"`
 	Need     scenario.Need  `json:"need"`
+	Rounds   int            `json:"rounds"`
 	Settings map[string]any `json:"settings"`
 }
 

@@ -14,16 +14,18 @@ import (
 func (r *Results) Table(w io.Writer, baseline string) (failed int) {
 	m := r.Header.Machine
 	fmt.Fprintf(w, "%s, %d CPUs, Linux %s, %s\n", m.CPU, m.CPUs, m.Kernel, m.Go)
+	for _, s := range r.Header.Servers {
+		if s.Missing != "" {
+			fmt.Fprintf(w, "%s is missing: %s\n", s.Name, s.Missing)
+		}
+	}
 	for _, c := range r.Cases(baseline) {
-		fmt.Fprintf(w, "\n%s: %s (%s)\n", c.Scenario, c.Name, rounds(r.Header.Rounds))
+		fmt.Fprintf(w, "\n%s: %s (%s)\n", c.Scenario, c.Name, rounds(c.Rounds))
 		if len(c.Columns) > 0 {
 			writeCase(w, c)
 		}
 		for _, row := range c.Rows {
-			switch {
-			case row.Server.Missing != "":
-				fmt.Fprintf(w, "  %s is missing: %s\n", row.Server.Name, row.Failed)
-			case row.Failed != "":
+			if row.Failed != "" && row.Server.Missing == "" {
 				fmt.Fprintf(w, "  %s is not compared: %s\n", row.Server.Name, row.Failed)
 				failed++
 			}

@@ -38,9 +38,9 @@ type peer struct {
 func Catalog(root string) ([]*Server, error) {
 	servers := []*Server{
 		roostServer(root, "roost-inline", "roost, inline", "event loops, handlers promise not to block",
-			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout}, "--inline"),
+			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall}, "--inline"),
 		roostServer(root, "roost", "roost", "event loops, handlers may block (the default)",
-			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedSleep}),
+			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall, scenario.NeedSleep}),
 	}
 	files, err := filepath.Glob(filepath.Join(root, "bench", "peers", "*", "peer.json"))
 	if err != nil {

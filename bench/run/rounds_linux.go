@@ -10,11 +10,17 @@ import (
 	"github.com/roost-ws/roost/bench/scenario"
 )
 
+// Part is a scenario and how often it is measured at each server.
+type Part struct {
+	Scenario scenario.Scenario
+	Rounds   int
+}
+
 // Plan is a comparison: every scenario at every server, so many rounds.
 type Plan struct {
-	Servers   []*Server
-	Scenarios []scenario.Scenario
-	Rounds    int
+	Servers  []*Server
+	Parts    []Part
+	Baseline string // the server at which scenarios are calibrated, if it takes part
 	// Emit gets each sample as soon as it is there.
 	Emit func(scenario.Sample) error
 	// Progress gets what is going on, how far the whole is (0 to 1) and how
@@ -28,14 +34,14 @@ const startup = 700 * time.Millisecond
 // Estimate is how long the plan takes.
 func (p *Plan) Estimate() time.Duration {
 	var sum time.Duration
-	for _, sc := range p.Scenarios {
+	for _, part := range p.Parts {
 		for _, s := range p.Servers {
-			if s.takesPart(sc) {
-				sum += sc.Estimate() + startup
+			if s.takesPart(part.Scenario) {
+				sum += time.Duration(part.Rounds) * (part.Scenario.Estimate() + startup)
 			}
 		}
 	}
-	return sum * time.Duration(p.Rounds)
+	return sum
 }
 
 func (s *Server) takesPart(sc scenario.Scenario) bool {
@@ -47,22 +53,29 @@ func (s *Server) takesPart(sc scenario.Scenario) bool {
 // server process of its own. The order turns by one server from round to round.
 func (p *Plan) Run(ctx context.Context) error {
 	total, began := p.Estimate(), time.Now()
-	for round := range p.Rounds {
-		for _, sc := range p.Scenarios {
+	rounds := 0
+	for _, part := range p.Parts {
+		rounds = max(rounds, part.Rounds)
+	}
+	for round := range rounds {
+		for _, part := range p.Parts {
+			if round >= part.Rounds {
+				continue
+			}
 			for i := range p.Servers {
 				server := p.Servers[(i+round)%len(p.Servers)]
-				if !server.takesPart(sc) {
+				if !server.takesPart(part.Scenario) {
 					continue
 				}
 				tell := func(what string) {
 					spent := time.Since(began)
 					if p.Progress != nil {
-						p.Progress(fmt.Sprintf("round %d/%d  %s  %s", round+1, p.Rounds, server.Name, what),
+						p.Progress(fmt.Sprintf("round %d/%d  %s  %s", round+1, part.Rounds, server.Name, what),
 							min(0.99, float64(spent)/float64(total)), max(0, total-spent))
 					}
 				}
-				tell(sc.Name())
-				if err := p.once(ctx, sc, server, round, tell); err != nil {
+				tell(part.Scenario.Name())
+				if err := p.once(ctx, part.Scenario, server, round, tell); err != nil {
 					return err
 				}
 			}
@@ -71,14 +84,83 @@ func (p *Plan) Run(ctx context.Context) error {
 	return nil
 }
 
-func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, round int, tell func(string)) (err error) {
+// Calibrate lets scenarios that need it learn at the baseline, or at the first
+// server that takes part. It comes before Run.
+func (p *Plan) Calibrate(ctx context.Context) error {
+	for _, part := range p.Parts {
+		sc := part.Scenario
+		c, ok := sc.(scenario.Calibrated)
+		if !ok {
+			continue
+		}
+		var at *Server
+		for _, s := range p.Servers {
+			if s.takesPart(sc) && (at == nil || s.Name == p.Baseline) {
+				at = s
+			}
+		}
+		if at == nil {
+			continue
+		}
+		tell := func(what string) {
+			if p.Progress != nil {
+				p.Progress(at.Name+"  "+what, 0, p.Estimate())
+			}
+		}
+		err := with(ctx, sc, at, 0, tell, func(t *scenario.Target, _ *Process) error { return c.Calibrate(ctx, t) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, round int, tell func(string)) error {
+	failed := func(what string, why string) error {
+		return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: what, Server: server.Name, Round: round, Failed: why})
+	}
+	err := with(ctx, sc, server, round, tell, func(t *scenario.Target, process *Process) error {
+		samples, err := sc.Measure(ctx, t)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !process.Alive() {
+			return failed("staying alive", "the server ended: "+process.Last())
+		}
+		if err != nil {
+			return fmt.Errorf("run: %s at %s: %w", sc.Name(), server.Name, err)
+		}
+		for _, s := range samples {
+			if s.Failed != "" && !process.Alive() {
+				s.Failed += "; the server ended: " + process.Last()
+			}
+			if err := p.Emit(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.As(err, new(startError)) {
+		// A server that does not start is its own failure, not the plan's.
+		return failed("being started", err.Error())
+	}
+	return err
+}
+
+// startError says that a server did not start.
+type startError struct{ error }
+
+// with starts a server and the load clients a scenario needs, lets use have
+// them and stops them all. A context that ends takes the clients away in the
+// middle of whatever they are doing.
+func with(ctx context.Context, sc scenario.Scenario, server *Server, round int, tell func(string),
+	use func(*scenario.Target, *Process) error) (err error) {
 	process, addr, err := server.Start(ctx, sc.Need())
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		// A server that does not start is its own failure, not the plan's.
-		return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: "being started", Server: server.Name, Round: round, Failed: err.Error()})
+		return startError{err}
 	}
 	t := &scenario.Target{Server: server.Name, Round: round, Addr: addr, PID: process.PID}
 	t.Progress = func(what string, done uint64, elapsed time.Duration) {
@@ -88,16 +170,12 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 		tell(what)
 	}
 	var workers []*Worker
-	// A stopped context must end a measurement in the middle: taking its
-	// processes away does.
-	stop := func() error {
-		var all error
+	defer func() {
 		for _, w := range workers {
-			all = errors.Join(all, w.Stop())
+			err = errors.Join(err, w.Stop())
 		}
-		return errors.Join(all, process.Stop())
-	}
-	defer func() { err = errors.Join(err, stop()) }()
+		err = errors.Join(err, process.Stop())
+	}()
 	for range sc.Clients() {
 		w, err := StartWorker()
 		if err != nil {
@@ -117,24 +195,5 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 		case <-done:
 		}
 	}()
-	samples, err := sc.Measure(ctx, t)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil {
-		if !process.Alive() {
-			return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: "staying alive", Server: server.Name, Round: round,
-				Failed: "the server ended: " + process.Last()})
-		}
-		return fmt.Errorf("run: %s at %s: %w", sc.Name(), server.Name, err)
-	}
-	for _, s := range samples {
-		if s.Failed != "" && !process.Alive() {
-			s.Failed += "; the server ended: " + process.Last()
-		}
-		if err := p.Emit(s); err != nil {
-			return err
-		}
-	}
-	return nil
+	return use(t, process)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/roost-ws/roost/bench/load"
 	"github.com/roost-ws/roost/bench/proc"
 )
 
@@ -134,66 +133,4 @@ func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n, base int) (ste
 	}
 	st.kernel, err = proc.KernelNow()
 	return st, err
-}
-
-// rest waits and shows that it does.
-func (t *Target) rest(ctx context.Context, what string, d time.Duration) error {
-	if t.Progress != nil {
-		t.Progress(what, 0, 0)
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// grow opens connections on all workers until there are n.
-func (t *Target) grow(n int) (load.Opened, error) {
-	var sum load.Opened
-	for i, w := range t.Workers {
-		more := share(n, len(t.Workers), i) - t.conns[i]
-		if more <= 0 {
-			continue
-		}
-		o, err := w.Connect(load.Connect{Count: more, Concurrency: 128, Deadline: 2 * time.Minute}, t.progress("connecting"))
-		if err != nil {
-			return sum, err
-		}
-		t.conns[i] += o.Opened
-		sum.Opened += o.Opened
-		sum.Elapsed += o.Elapsed
-		sum.ServerCPU += o.ServerCPU
-		sum.Failures.Merge(o.Failures)
-	}
-	return sum, nil
-}
-
-// check asks every connection for one echo. What is wrong comes back as failed.
-func (t *Target) check(n int) (failed string, err error) {
-	answered := 0
-	for _, w := range t.Workers {
-		c, err := w.Check(load.Check{Deadline: 30 * time.Second})
-		if err != nil {
-			return "", err
-		}
-		if c.Failures.Total() > 0 {
-			return c.Failures.String(), nil
-		}
-		answered += c.Answered
-	}
-	if answered != n {
-		return fmt.Sprintf("%d of %d connections answered", answered, n), nil
-	}
-	return "", nil
-}
-
-// share is what part i of n things takes when they are split evenly.
-func share(n, parts, i int) int {
-	s := n / parts
-	if i < n%parts {
-		s++
-	}
-	return s
 }

@@ -36,6 +36,12 @@ var metrics = []Metric{
 	{Key: "handshakes", Title: "handshakes/s", Digits: 0, More: true},
 	{Key: "rss_mb", Title: "RSS", Unit: "MB", Digits: 1},
 	{Key: "pss_mb", Title: "PSS", Unit: "MB", Digits: 1},
+	{Key: "lag_p99_us", Title: "client's lag p99", Unit: "µs", Digits: 0},
+	{Key: "delivery_cpu_us", Title: "CPU/delivery", Unit: "µs", Digits: 2},
+	{Key: "first_us", Title: "first", Unit: "µs", Digits: 0},
+	{Key: "last_us", Title: "last", Unit: "µs", Digits: 0},
+	{Key: "life_cpu_us", Title: "CPU/connection", Unit: "µs", Digits: 1},
+	{Key: "lives", Title: "connections/s", Digits: 0, More: true},
 	{Key: "ideal", Title: "of ideal", Unit: "%", Digits: 1, More: true},
 	{Key: "ping_p99_us", Title: "ping p99", Unit: "µs", Digits: 0},
 	{Key: "handshake_p99_us", Title: "handshake p99", Unit: "µs", Digits: 0},
@@ -71,26 +77,14 @@ type Sample struct {
 	Failed string `json:"failed,omitempty"`
 }
 
-// Target is a running server and the clients that talk to it.
-type Target struct {
-	Server string
-	Round  int
-	Addr   string
-	PID    int
-	// Workers are load clients in processes of their own, not dialled yet.
-	Workers []Worker
-	// Progress may be told a word about what is going on.
-	Progress func(what string, done uint64, elapsed time.Duration)
-
-	conns []int // open connections by worker
-}
-
 // Worker is the part of a load worker that scenarios use.
 type Worker interface {
 	Dial(load.Dial) error
 	Connect(load.Connect, func(load.Progress)) (*load.Opened, error)
 	Run(load.Run, func(load.Progress)) (*load.Result, error)
 	Check(load.Check) (*load.Checked, error)
+	Churn(load.Churn, func(load.Progress)) (*load.Churned, error)
+	Fanout(load.Fanout, func(load.Progress)) (*load.Fanned, error)
 	PID() int
 }
 
@@ -101,6 +95,7 @@ type Need string
 const (
 	NeedEcho   Need = "echo"   // messages come back
 	NeedFanout Need = "fanout" // /pub sends to every /sub
+	NeedStall  Need = "stall"  // so it does when a few /sub never read
 	NeedSleep  Need = "sleep"  // /sleep/<duration> blocks its handler
 )
 
@@ -121,27 +116,11 @@ type Scenario interface {
 	Measure(ctx context.Context, t *Target) ([]Sample, error)
 }
 
-// sourcesPerWorker keeps the local addresses of workers apart.
-const sourcesPerWorker = 64
-
-// dial points every worker at the target.
-func (t *Target) dial(path string) error {
-	t.conns = make([]int, len(t.Workers))
-	for i, w := range t.Workers {
-		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, ServerPIDs: []int{t.PID}}
-		if err := w.Dial(d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *Target) progress(what string) func(load.Progress) {
-	return func(p load.Progress) {
-		if t.Progress != nil {
-			t.Progress(what, p.Done, p.Elapsed)
-		}
-	}
+// Calibrated is a Scenario that first has to learn something at one server,
+// the one all are compared with.
+type Calibrated interface {
+	Scenario
+	Calibrate(ctx context.Context, t *Target) error
 }
 
 // bytesWord writes a size the way people say it.

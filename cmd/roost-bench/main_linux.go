@@ -23,9 +23,10 @@ import (
 type cli struct {
 	Root string `help:"Root of the roost source tree; found from the working directory by default." env:"ROOST_ROOT" type:"path"`
 
-	Run  runCmd  `cmd:"" help:"Measure one scenario at some servers."`
-	Idle idleCmd `cmd:"" help:"Measure what idle connections cost."`
-	List listCmd `cmd:"" help:"Show the servers and scenarios there are."`
+	Compare compareCmd `cmd:"" help:"Measure the usual scenarios at every server."`
+	Run     runCmd     `cmd:"" help:"Measure one scenario at some servers."`
+	Idle    idleCmd    `cmd:"" help:"Measure what idle connections cost."`
+	List    listCmd    `cmd:"" help:"Show the servers and scenarios there are."`
 }
 
 func main() {

@@ -1,54 +1,79 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/roost-ws/roost/bench/proc"
-	"github.com/roost-ws/roost/bench/report"
 	"github.com/roost-ws/roost/bench/run"
 	"github.com/roost-ws/roost/bench/scenario"
 )
 
-// measure are the flags of every command that measures.
-type measure struct {
-	Servers  []string `help:"Servers to measure, see list." default:"roost-inline,roost,gorilla,gws"`
-	Rounds   int      `help:"Interleaved rounds." default:"3"`
-	Baseline string   `help:"Server that ratios refer to." default:"gorilla"`
-	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
-}
-
 type runCmd struct {
 	measure
-	Scenario string  `help:"What to do to the servers." enum:"echo,blocking" default:"echo"`
-	Size     []int   `help:"Payload bytes of a message." default:"128"`
-	Inflight []int   `help:"Unanswered messages of a connection, all in one write." default:"1,16"`
-	Conns    int     `help:"Connections." default:"100"`
+	Scenario string  `help:"What to do to the servers: ${enum}." enum:"echo,rate,latency,storm,churn,fanout,fanout-stalled,blocking" default:"echo"`
+	Size     []int   `help:"Payload bytes of a message; only echo takes several. By default 128, and 1024 for rate and fanout-stalled."`
+	Inflight []int   `help:"echo: unanswered messages of a connection, all in one write." default:"1,16"`
+	Conns    int     `help:"Connections; by default 100, for a storm 10000, for a fan-out 15000 (stalled: 2000)."`
 	Seconds  float64 `help:"Length of the measured window." default:"3"`
 	Warmup   float64 `help:"Seconds of load before the window." default:"1"`
-	Text     bool    `help:"Text messages instead of binary ones."`
+	Text     bool    `help:"echo: text messages instead of binary ones."`
+	Rate     float64 `help:"rate: messages a second of each connection." default:"200"`
+	Batch    int     `help:"rate: frames in one write." default:"10"`
+	Messages int     `help:"fanout: messages published." default:"10"`
 }
 
 func (c *runCmd) Run(ctx context.Context, all *cli) error {
+	c.Rounds = cmp.Or(c.Rounds, 3)
+	if len(c.Servers) == 0 {
+		c.Servers = []string{"roost-inline", "roost", "gorilla", "gws"}
+	}
+	sc := c.scenario()
+	return c.measure.do(ctx, all, run.Part{Scenario: sc, Rounds: c.Rounds})
+}
+
+func (c *runCmd) scenario() scenario.Scenario {
 	warmup, window := seconds(c.Warmup), seconds(c.Seconds)
-	var chosen scenario.Scenario
-	switch c.Scenario {
-	case "echo":
-		chosen = &scenario.Echo{
-			Conns: c.Conns, Cases: scenario.EchoCases(c.Size, c.Inflight), Text: c.Text, Warmup: warmup, Window: window,
+	size := func(otherwise int) int {
+		if len(c.Size) > 0 {
+			return c.Size[0]
 		}
+		return otherwise
+	}
+	switch c.Scenario {
+	case "rate":
+		return &scenario.Rate{
+			Conns: cmp.Or(c.Conns, 100), Size: size(1024), PerConn: c.Rate, Batch: c.Batch, Warmup: warmup, Window: window,
+		}
+	case "latency":
+		return &scenario.Latency{
+			Conns: cmp.Or(c.Conns, 100), Size: size(128), Fractions: []float64{0.1, 0.5, 0.8}, Warmup: warmup, Window: window,
+		}
+	case "storm":
+		return &scenario.Storm{Conns: cmp.Or(c.Conns, 10_000), Concurrency: 512}
+	case "churn":
+		return &scenario.Churn{Concurrency: cmp.Or(c.Conns, 100), Warmup: warmup, Window: window}
+	case "fanout":
+		return &scenario.Fanout{Subscribers: cmp.Or(c.Conns, 15_000), Size: size(128), Messages: c.Messages, Every: 250 * time.Millisecond}
+	case "fanout-stalled":
+		n := cmp.Or(c.Conns, 2_000)
+		// Enough bytes that a reader which does not read fills its buffers.
+		return &scenario.Fanout{Subscribers: n, Stalled: max(1, n/100), Size: size(1024), Messages: 20 * c.Messages, Every: 30 * time.Millisecond}
 	case "blocking":
-		chosen = &scenario.Blocking{
-			Workers: 256, Conns: 512, Sleep: 5 * time.Millisecond, Others: c.Conns, Rate: 2000,
+		return &scenario.Blocking{
+			Workers: 256, Conns: 512, Sleep: 5 * time.Millisecond, Others: cmp.Or(c.Conns, 100), Rate: 2000,
 			Stuck: 2 * time.Second, Warmup: warmup, Window: window,
 		}
 	}
-	return c.measure.do(ctx, all, chosen)
+	sizes := c.Size
+	if len(sizes) == 0 {
+		sizes = []int{128}
+	}
+	return &scenario.Echo{
+		Conns: cmp.Or(c.Conns, 100), Cases: scenario.EchoCases(sizes, c.Inflight), Text: c.Text, Warmup: warmup, Window: window,
+	}
 }
 
 type idleCmd struct {
@@ -60,99 +85,19 @@ type idleCmd struct {
 }
 
 func (c *idleCmd) Run(ctx context.Context, all *cli) error {
+	c.Rounds = cmp.Or(c.Rounds, 3)
+	if len(c.Servers) == 0 {
+		c.Servers = []string{"roost-inline", "roost", "gorilla", "gws"}
+	}
 	if c.Steps < 2 || c.From < 1 || c.To <= c.From {
 		return fmt.Errorf("idle needs two steps or more, from few connections to more of them")
 	}
-	m := proc.MachineNow()
-	if spare := 200; uint64(c.To+spare) > m.Descriptors {
+	if limit, spare := proc.MachineNow().Descriptors, 200; uint64(c.To+spare) > limit {
 		return fmt.Errorf("%d connections need %d descriptors in the server's process, which may have %d: raise the limit (ulimit -n) or ask for fewer",
-			c.To, c.To+spare, m.Descriptors)
+			c.To, c.To+spare, limit)
 	}
-	return c.measure.do(ctx, all, &scenario.Idle{From: c.From, To: c.To, Steps: c.Steps, Settle: seconds(c.Settle)})
-}
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// do measures the scenarios at the chosen servers and shows the result.
-func (m *measure) do(ctx context.Context, all *cli, scenarios ...scenario.Scenario) error {
-	servers, err := choose(all.Root, m.Servers)
-	if err != nil {
-		return err
-	}
-	show := newProgress(os.Stderr)
-	for i, s := range servers {
-		show.set("building "+s.Name, float64(i)/float64(len(servers)), 0)
-		if err := s.Prepare(ctx); err != nil {
-			return err
-		}
-	}
-	header := report.Header{
-		Started: time.Now().UTC().Truncate(time.Second), Command: os.Args[1:], Rounds: m.Rounds,
-		Machine: proc.MachineNow(), Servers: servers,
-	}
-	for _, s := range scenarios {
-		header.Scenarios = append(header.Scenarios, report.Described{Name: s.Name(), Need: s.Need(), Settings: s.Settings()})
-	}
-	file, err := m.create(all.Root, header.Started)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	writer, err := report.NewWriter(file, header)
-	if err != nil {
-		return err
-	}
-	results := report.Results{Header: header}
-	plan := run.Plan{
-		Servers: servers, Scenarios: scenarios, Rounds: m.Rounds, Progress: show.set,
-		Emit: func(s scenario.Sample) error {
-			results.Samples = append(results.Samples, s)
-			return writer.Add(s)
-		},
-	}
-	err = plan.Run(ctx)
-	show.clear()
-	if err != nil {
-		return err
-	}
-	failed := results.Table(os.Stdout, m.Baseline)
-	fmt.Printf("\nresults: %s\n", file.Name())
-	if failed > 0 {
-		return fmt.Errorf("%d measurements are not compared, because a server failed requests", failed)
-	}
-	return file.Close()
-}
-
-func (m *measure) create(root string, started time.Time) (*os.File, error) {
-	path := m.Out
-	if path == "" {
-		path = filepath.Join(root, "tmp", "bench", started.Format("2006-01-02T150405")+".jsonl")
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	return os.Create(path)
-}
-
-// choose finds the servers by name, in the order they were asked for.
-func choose(root string, names []string) ([]*run.Server, error) {
-	catalog, err := run.Catalog(root)
-	if err != nil {
-		return nil, err
-	}
-	var chosen []*run.Server
-	for _, name := range names {
-		i := slices.IndexFunc(catalog, func(s *run.Server) bool { return s.Name == name })
-		if i < 0 {
-			var known []string
-			for _, s := range catalog {
-				known = append(known, s.Name)
-			}
-			return nil, fmt.Errorf("there is no server %q; there are: %s", name, strings.Join(known, ", "))
-		}
-		chosen = append(chosen, catalog[i])
-	}
-	return chosen, nil
+	sc := &scenario.Idle{From: c.From, To: c.To, Steps: c.Steps, Settle: seconds(c.Settle)}
+	return c.measure.do(ctx, all, run.Part{Scenario: sc, Rounds: c.Rounds})
 }
 
 type listCmd struct{}
@@ -162,8 +107,26 @@ func (c *listCmd) Run(all *cli) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("servers:")
 	for _, s := range catalog {
-		fmt.Printf("%-14s %-28s %-10s %s\n", s.Name, s.Title, s.Language, s.About)
+		fmt.Printf("  %-14s %-28s %-10s  %s\n", s.Name, s.Title, s.Language, s.About)
+	}
+	fmt.Println("scenarios:")
+	for _, s := range scenarios {
+		fmt.Printf("  %-14s %s\n", s[0], s[1])
 	}
 	return nil
+}
+
+// scenarios are what can be measured, in words.
+var scenarios = [][2]string{
+	{"echo", "closed loop: so many messages in flight on each connection, several sizes"},
+	{"rate", "open loop: 200 messages a second on each connection, ten frames in a write"},
+	{"latency", "open loop at 10, 50 and 80 % of what the baseline can take"},
+	{"storm", "many connections opened as fast as possible"},
+	{"churn", "connections that come, say one thing and go"},
+	{"fanout", "one publishes to 15,000"},
+	{"fanout-stalled", "one publishes to 2,000, of which 1 % never read"},
+	{"blocking", "handlers that sleep, half of a pool stuck, all of it stuck"},
+	{"idle", "memory of connections at rest (the command idle)"},
 }

@@ -1,10 +1,15 @@
 // The gorilla/websocket peer: net/http, one goroutine per connection. Write
 // buffers are pooled, so that an idle connection holds none, and so are the
 // buffers messages are read into, which spares the growth inside ReadMessage.
+//
+// A publish writes to one subscriber after the other, which is cheapest but
+// waits for one that does not read. With -pump each subscriber has a second
+// goroutine and a queue instead, as in the library's chat example.
 package main
 
 import (
 	"bytes"
+	"flag"
 	"log"
 	"net/http"
 	"sync"
@@ -71,19 +76,39 @@ func read(c *websocket.Conn, handle func(op int, payload []byte) error) {
 // hub is the set of subscribers; a published message is encoded once.
 type hub struct {
 	mu  sync.Mutex
-	set map[*websocket.Conn]struct{}
+	set map[*websocket.Conn]chan *websocket.PreparedMessage // nil without -pump
 }
 
-var subscribers = hub{set: map[*websocket.Conn]struct{}{}}
+var (
+	pump        = flag.Bool("pump", false, "a writing goroutine and a queue for each subscriber")
+	subscribers = hub{set: map[*websocket.Conn]chan *websocket.PreparedMessage{}}
+)
+
+// queueMax bounds a subscriber's queue, in messages; it is the chat example's.
+const queueMax = 256
 
 func (h *hub) add(c *websocket.Conn) {
+	var queue chan *websocket.PreparedMessage
+	if *pump {
+		queue = make(chan *websocket.PreparedMessage, queueMax)
+		go func() {
+			for m := range queue {
+				if c.WritePreparedMessage(m) != nil {
+					c.Close()
+				}
+			}
+		}()
+	}
 	h.mu.Lock()
-	h.set[c] = struct{}{}
+	h.set[c] = queue
 	h.mu.Unlock()
 }
 
 func (h *hub) remove(c *websocket.Conn) {
 	h.mu.Lock()
+	if queue := h.set[c]; queue != nil {
+		close(queue)
+	}
 	delete(h.set, c)
 	h.mu.Unlock()
 }
@@ -95,8 +120,16 @@ func (h *hub) publish(op int, payload []byte) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c := range h.set {
-		if c.WritePreparedMessage(m) != nil {
+	for c, queue := range h.set {
+		if queue == nil {
+			if c.WritePreparedMessage(m) != nil {
+				c.Close()
+			}
+			continue
+		}
+		select {
+		case queue <- m:
+		default: // too slow
 			c.Close()
 		}
 	}
