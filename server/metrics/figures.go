@@ -36,6 +36,7 @@ var serverMetrics = []metric[server.Stats]{
 var pushMetrics = []metric[push.Stats]{
 	gauge("push_connected", "Connections of all apps.", func(s *push.Stats) int64 { return s.Connections }),
 	gauge("active_channels", "Channels that have subscribers.", func(s *push.Stats) int { return s.Channels }),
+	gauge("subscriptions", "Subscriptions of all connections.", func(s *push.Stats) int64 { return s.Subscriptions }),
 	counter("events_published_total", "Events published.", func(s *push.Stats) uint64 { return s.Published }),
 	counter("ws_messages_sent_total", "Events delivered: each counts once for each subscriber.", func(s *push.Stats) uint64 { return s.Delivered }),
 	gauge("deliveries_pending", "Events that wait for a loop to deliver them.", func(s *push.Stats) int64 { return s.Pending }),
