@@ -44,7 +44,8 @@ const (
 	StatusTryAgainLater StatusCode = 1013
 )
 
-// CloseError says how a connection ended.
+// CloseError says how a connection ended. Of what Conn.Close was given it
+// repeats the code.
 type CloseError struct {
 	Code   StatusCode
 	Reason string

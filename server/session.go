@@ -137,6 +137,9 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 			if c.state == stateOpen {
 				calls++
 				c.onMessage(ev.Op, ev.Payload)
+				if c.pipe.Asking() {
+					c.Asked() // a Close from now on drops what follows in this very buffer
+				}
 			}
 		case ws.OpPing:
 			c.Send(ws.OpPong, ev.Payload) // a client that is too slow for it is closed for that

@@ -226,6 +226,10 @@ func (c *Conn) Ask() {
 
 // What follows is for the owner: the session, from within its methods.
 
+// Asking reports whether Asked is still to be called for something that was
+// asked until now: by Ask, by EnqueueLast or by an outbound queue at its limit.
+func (c *Conn) Asking() bool { return c.word.bits.Load()&sigAsked != 0 }
+
 // Overflowed reports whether the outbound queue met its limit.
 func (c *Conn) Overflowed() bool {
 	c.mu.Lock()
