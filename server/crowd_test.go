@@ -1,0 +1,3 @@
+package server
+
+func crowd(addr string) int { return 0 }
