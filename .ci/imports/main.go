@@ -63,6 +63,7 @@ var (
 		"github.com/HdrHistogram":             {"bench/..."},
 	}
 	testDoors = map[string][]string{
+		"go.uber.org/goleak":                  {"server"},
 		"golang.org/x/sys":                    {"server"},
 		"github.com/gorilla/websocket":        {"cmd/roost", "server"},
 		"github.com/coder/websocket":          {"cmd/roost", "server"},
