@@ -5,6 +5,7 @@
 GO     ?= go
 BIN    := $(CURDIR)/bin
 CHECKS := ./.ci/imports ./.ci/tidy
+SEEDS  ?= 5000
 VET_OS := linux darwin freebsd netbsd openbsd
 
 .PHONY: test fast deps tools check fmt vet staticcheck vuln imports tidy unit sim fuzz build clean
@@ -60,6 +61,11 @@ vuln: tools
 # the real clients of cmd/roost too, which must not be skipped here.
 unit:
 	ROOST_REQUIRE_CLIENTS=1 $(GO) test -race -timeout 15m ./... $(CHECKS)
+
+# sim replays schedules of the engine on a simulated kernel, more of them than
+# unit did and without the race detector. ROOST_SIM_SEED=n replays one.
+sim:
+	ROOST_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestSim' ./server/...
 
 # fuzz runs each target for a moment, on top of its seeds that unit ran.
 fuzz:

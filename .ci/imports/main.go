@@ -38,12 +38,14 @@ var floors = map[string][]string{
 	"server/push":               {"server", "server/push/internal/..."},
 	"server/push/internal/...":  {},
 	"server/push/api":           {"server", "server/push", "server/push/internal/..."},
+	"server/push/page":          {"server", "server/push", "server/push/internal/..."},
 	"server/push/cluster":       {"server/push"},
 	"server/metrics":            {"server", "server/push"},
 	"bench/...":                 {"poller", "bench/..."},
 	"bench/servers/roost":       {"server"},
-	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/cluster", "server/metrics"},
+	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/page", "server/push/cluster", "server/metrics"},
 	"cmd/roost-bench":           {"bench/..."},
+	"cmd/roost-torture":         {"bench/torture"},
 	".ci/imports":               {},
 	".ci/tidy":                  {},
 }
@@ -59,7 +61,7 @@ var (
 		"github.com/nats-io":                  {"server/push/cluster"},
 		"github.com/prometheus/client_golang": {"server/metrics"},
 		"github.com/prometheus/client_model":  {"server/metrics"},
-		"github.com/alecthomas/kong":          {"cmd/roost", "cmd/roost-bench"},
+		"github.com/alecthomas/kong":          {"cmd/..."},
 		"github.com/HdrHistogram":             {"bench/..."},
 	}
 	testDoors = map[string][]string{

@@ -20,7 +20,7 @@ func TestRefused(t *testing.T) {
 		{"server/push", "golang.org/x/sys/unix", false, "only poller, server/internal/sys"},
 		{"server/push", "github.com/gobwas/ws", false, "only server, server/internal/wire"},
 		{"server", "github.com/panjf2000/ants/v2", false, "only server/internal/engine may"},
-		{"server", "github.com/alecthomas/kong", false, "only cmd/roost, cmd/roost-bench may"},
+		{"server", "github.com/alecthomas/kong", false, "only cmd/... may"},
 		{"cmd/roost", "github.com/prometheus/client_golang/prometheus", false, "only server/metrics may"},
 		{"server", "github.com/gorilla/websocket", false, "has no door"},
 		{"server", "example.com/new", true, "has no door"},

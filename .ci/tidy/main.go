@@ -43,6 +43,7 @@ var (
 		"poller/epoll_linux.go":             "a deadline of Go's own poller is a moment, not a duration",
 		"server/server.go":                  "Shutdown spreads closes over seconds of its caller's context",
 		"server/internal/sim/world.go":      "ends a simulation that hangs for real",
+		"server/push/page/":                 "events of the page are rationed by the second",
 		"server/push/internal/pushtest/...": "a client for tests",
 		"cmd/...":                           "the program reports its own start and durations",
 		"bench/...":                         "it measures",

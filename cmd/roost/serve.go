@@ -16,6 +16,7 @@ import (
 	"github.com/roost-ws/roost/server/metrics"
 	"github.com/roost-ws/roost/server/push"
 	"github.com/roost-ws/roost/server/push/api"
+	"github.com/roost-ws/roost/server/push/page"
 )
 
 type serveCmd struct {
@@ -24,6 +25,7 @@ type serveCmd struct {
 	App             appFlags        `embed:"" prefix:"app-"`
 	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
+	Demo            bool            `help:"Let the page at / send events to the channel demo, for everybody who can open it; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
 
@@ -49,8 +51,12 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
+	routes, err := routes(hub, app, s.Demo || made)
+	if err != nil {
+		return err
+	}
 	srv, err := hub.NewServer(server.Config{
-		HTTP:     s.routes(hub, app),
+		HTTP:     routes,
 		Limits:   server.Limits{Conns: conns},
 		Timeouts: server.Timeouts{Drain: s.Drain},
 		Logger:   log,
@@ -72,16 +78,16 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		))
 }
 
-// routes is what is served on the clients' port besides WebSocket.
-func (s *serveCmd) routes(hub *push.Hub, app push.App) http.Handler {
-	mux := http.NewServeMux()
-	p := &page{hub: hub, app: app}
-	mux.HandleFunc("GET /{$}", p.show)
-	mux.HandleFunc("POST /send", p.send)
-	// The API comes first: it needs paths as they were signed, which a mux tidies.
+// routes is what is served on the clients' port besides WebSocket. The API
+// comes first: it needs paths as they were signed, which a mux tidies.
+func routes(hub *push.Hub, app push.App, demo bool) (http.Handler, error) {
+	shown, err := page.New(hub, app.ID, page.Config{Demo: demo, Version: version()})
+	if err != nil {
+		return nil, err
+	}
 	calls := api.New(hub)
-	calls.Fallback = mux
-	return calls
+	calls.Fallback = shown
+	return calls, nil
 }
 
 // app returns the app of the flags, or a made one when there are none.
@@ -131,7 +137,7 @@ In a web page (npm install pusher-js):
   const pusher = new Pusher('%[2]s', {
     wsHost: '%[4]s', wsPort: %[5]s, forceTLS: false, enabledTransports: ['ws', 'wss'], cluster: '',
   });
-  pusher.subscribe('news').bind('hello', (data) => console.log(data));
+  pusher.subscribe('%[7]s').bind('hello', (data) => console.log(data));
 
 In a backend (npm install pusher):
 
@@ -139,7 +145,7 @@ In a backend (npm install pusher):
     appId: '%[1]s', key: '%[2]s', secret: '%[3]s',
     host: '%[4]s', port: %[5]s, useTLS: false,
   });
-  await pusher.trigger('news', 'hello', { text: 'it works' });
+  await pusher.trigger('%[7]s', 'hello', { text: 'it works' });
 
-`, app.ID, app.Key, app.Secret, host, port, net.JoinHostPort(host, port))
+`, app.ID, app.Key, app.Secret, host, port, net.JoinHostPort(host, port), page.Channel)
 }
