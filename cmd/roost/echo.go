@@ -25,6 +25,7 @@ type echoCmd struct {
 
 func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	log := logs.logger(env.stderr)
+	spareMemory()
 	held := raiseDescriptors()
 	conns, err := held.connections(e.MaxConnections)
 	if err != nil {

@@ -42,6 +42,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		return err
 	}
 	log := logs.logger(env.stderr)
+	spareMemory()
 	held := raiseDescriptors()
 	conns, err := held.connections(s.MaxConnections)
 	if err != nil {
