@@ -67,8 +67,8 @@ var (
 	testDoors = map[string][]string{
 		"go.uber.org/goleak":                  {"server"},
 		"golang.org/x/sys":                    {"server"},
-		"github.com/gorilla/websocket":        {"cmd/roost", "server"},
-		"github.com/coder/websocket":          {"cmd/roost", "server"},
+		"github.com/gorilla/websocket":        {"cmd/...", "server"},
+		"github.com/coder/websocket":          {"cmd/...", "server"},
 		"github.com/pusher/pusher-http-go/v5": {"cmd/roost", "server/push", "server/push/api"},
 	}
 )

@@ -24,7 +24,7 @@ func TestRefused(t *testing.T) {
 		{"cmd/roost", "github.com/prometheus/client_golang/prometheus", false, "only server/metrics may"},
 		{"server", "github.com/gorilla/websocket", false, "has no door"},
 		{"server", "example.com/new", true, "has no door"},
-		{"server/push", "github.com/coder/websocket", true, "only cmd/roost, server may"},
+		{"server/push", "github.com/coder/websocket", true, "only cmd/..., server may"},
 		{"server", "C", false, "uses cgo"},
 		{"server/novel", "fmt", false, "is not in the table"},
 	} {

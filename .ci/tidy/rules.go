@@ -25,6 +25,7 @@ type file struct {
 	fset   *token.FileSet
 	ast    *ast.File
 	test   bool
+	short  []*ast.IfStmt // what only go test -short does: make test never asks for it
 	faults []string
 }
 
@@ -114,6 +115,10 @@ func (f *file) comments() {
 // node: constructs that are allowed in few places.
 func (f *file) node(n ast.Node) {
 	switch n := n.(type) {
+	case *ast.IfStmt:
+		if asksShort(n.Cond) {
+			f.short = append(f.short, n)
+		}
 	case *ast.GoStmt:
 		if !f.test && !allowGo.allows(f.path) {
 			f.fault(n.Pos(), "a go statement outside the allow list of .ci/tidy: no goroutine is held per connection")
@@ -157,8 +162,25 @@ func (f *file) skip(sel *ast.SelectorExpr) {
 	if !ok || !f.test || allowSkip.allows(f.path) {
 		return
 	}
+	for _, s := range f.short {
+		if s.Body.Pos() <= sel.Pos() && sel.Pos() < s.Body.End() {
+			return
+		}
+	}
 	switch sel.Sel.Name {
 	case "Skip", "Skipf", "SkipNow":
 		f.fault(sel.Pos(), "%s.%s outside the allow list of .ci/tidy: a skipped test guards nothing", recv.Name, sel.Sel.Name)
 	}
+}
+
+// asksShort reports whether cond can only be true under go test -short.
+func asksShort(cond ast.Expr) bool {
+	switch e := cond.(type) {
+	case *ast.BinaryExpr:
+		return e.Op == token.LAND && (asksShort(e.X) || asksShort(e.Y))
+	case *ast.CallExpr:
+		sel, ok := e.Fun.(*ast.SelectorExpr)
+		return ok && sel.Sel.Name == "Short"
+	}
+	return false
 }
