@@ -1,0 +1,122 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roost-ws/roost/bench/load"
+	"github.com/roost-ws/roost/bench/run"
+	"github.com/roost-ws/roost/bench/scenario"
+)
+
+// results are three servers over three rounds: the second round was twice as
+// slow for everybody, and c failed once.
+func results() *Results {
+	r := &Results{Header: Header{
+		Started: time.Unix(1, 0).UTC(),
+		Servers: []*run.Server{
+			{Name: "a", Title: "A", Family: run.Roost, Does: []scenario.Need{scenario.NeedEcho}},
+			{Name: "b", Title: "B", Family: run.GoPeer, Does: []scenario.Need{scenario.NeedEcho}},
+			{Name: "c", Title: "C", Family: run.GoPeer, Does: []scenario.Need{scenario.NeedEcho}},
+			{Name: "gone", Title: "Gone", Family: run.Another, Missing: "no such runtime", Does: []scenario.Need{scenario.NeedEcho}},
+			{Name: "other", Title: "Other", Family: run.Another},
+		},
+		Scenarios: []Described{{Name: "echo", Need: scenario.NeedEcho, Rounds: 3}},
+	}}
+	for round, slow := range []float64{1, 2, 1} {
+		for name, cpu := range map[string]float64{"a": 2, "b": 8, "c": 10} {
+			h := load.NewHistogram()
+			h.Record(time.Duration(cpu * slow * float64(time.Microsecond)))
+			s := scenario.Sample{
+				Scenario: "echo", Case: "128 B", Server: name, Round: round, Columns: []string{"cpu_us", "msgs"},
+				Values: map[string]float64{"cpu_us": cpu * slow, "msgs": 1_000_000 / cpu}, Latency: h,
+			}
+			if name == "c" && round == 2 {
+				s.Values, s.Failed = nil, "1 lost (lost: connection 7)"
+			}
+			r.Samples = append(r.Samples, s)
+		}
+	}
+	return r
+}
+
+// A ratio is taken within each round, so that a slow round changes none.
+func TestRatiosAreWithinRounds(t *testing.T) {
+	cases := results().Cases("b")
+	if len(cases) != 1 || cases[0].Baseline != "b" || len(cases[0].Rows) != 4 {
+		t.Fatalf("%+v", cases)
+	}
+	a := cases[0].Rows[0]
+	if v := a.Values["cpu_us"]; v != (Spread{Median: 2, Min: 2, Max: 4, N: 3}) {
+		t.Errorf("spread %+v", v)
+	}
+	if a.Ratio != (Spread{Median: 0.25, Min: 0.25, Max: 0.25, N: 3}) {
+		t.Errorf("ratio %+v", a.Ratio)
+	}
+}
+
+// A baseline without figures is replaced by the best peer written in Go.
+func TestBaselineFallsBackToBestGoPeer(t *testing.T) {
+	for _, wanted := range []string{"c", "gone", "nobody"} {
+		if got := results().Cases(wanted)[0].Baseline; got != "b" {
+			t.Errorf("asked for %s, got %q", wanted, got)
+		}
+	}
+}
+
+// One failed sample keeps a server out of the comparison, and the reason is told.
+func TestFailedServerIsNotCompared(t *testing.T) {
+	var out bytes.Buffer
+	if failed := results().Table(&out, "b"); failed != 1 {
+		t.Errorf("%d servers failed, want 1", failed)
+	}
+	text := out.String()
+	for _, want := range []string{
+		"c is not compared: 1 lost (lost: connection 7)", "gone is missing: no such runtime",
+		"a             2.00   2.00..4.00  0.250  500,000",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "  c  ") || strings.Contains(line, "other") {
+			t.Errorf("a figure of a server that has none: %q", line)
+		}
+	}
+}
+
+// What is written down reads back the same.
+func TestRecordsReadBack(t *testing.T) {
+	want := results()
+	var file bytes.Buffer
+	w, err := NewWriter(&file, want.Header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range want.Samples {
+		if err := w.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Read(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Samples) != len(want.Samples) || len(got.Header.Servers) != 5 || !got.Header.Started.Equal(want.Header.Started) {
+		t.Fatalf("%+v", got)
+	}
+	for i, s := range got.Samples {
+		if s.Latency.Max() != want.Samples[i].Latency.Max() || s.Server != want.Samples[i].Server {
+			t.Fatalf("sample %d: %+v", i, s)
+		}
+	}
+	if _, err := Read(strings.NewReader("{}\n")); err == nil {
+		t.Error("a file without a header was read")
+	}
+	if _, err := Read(strings.NewReader("{")); err == nil {
+		t.Error("half a line was read")
+	}
+}
