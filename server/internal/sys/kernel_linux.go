@@ -64,11 +64,8 @@ func (kernel) Accept(fd int) (int, netip.AddrPort, error) {
 	if errno != 0 {
 		return -1, netip.AddrPort{}, errno
 	}
-	peer := addrPort(&rsa)
-	if peer.IsValid() {
-		setNoDelay(int(nfd))
-	}
-	return int(nfd), peer, nil
+	// TCP_NODELAY is the listener's, see DupListener.
+	return int(nfd), addrPort(&rsa), nil
 }
 
 func (kernel) Peer(fd int) (netip.AddrPort, error) {
