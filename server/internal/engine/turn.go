@@ -225,7 +225,7 @@ func (c *Conn) cork(w *worker) {
 // uncork sends what the turn collected. What the kernel refuses moves to a
 // queue of the connection's own.
 func (c *Conn) uncork(w *worker) {
-	c.flush()
+	refused := c.flush()
 	c.mu.Lock()
 	if c.out == &w.cork {
 		c.out = nil
@@ -233,13 +233,16 @@ func (c *Conn) uncork(w *worker) {
 		if !w.cork.empty() {
 			c.out = w.cork.spill(c.loop.e.Unit)
 			w.cork.clear()
+			if !refused {
+				c.word.signal(sigFlush) // another goroutine sent after our last look, and left it to us
+			}
 		}
 	}
 	c.mu.Unlock()
 }
 
 // flush writes the outbound queue until it is empty or the kernel refuses.
-func (c *Conn) flush() {
+func (c *Conn) flush() (refused bool) {
 	e := c.loop.e
 	for {
 		c.mu.Lock()
@@ -250,7 +253,7 @@ func (c *Conn) flush() {
 		if o == nil || o.empty() {
 			c.unhook()
 			c.mu.Unlock()
-			return
+			return false
 		}
 		bufs := o.view(sys.IOVMax)
 		c.mu.Unlock()
@@ -271,8 +274,11 @@ func (c *Conn) flush() {
 		}
 		c.mu.Unlock()
 		c.loop.sent.Add(uint64(max(n, 0)))
-		if empty || err != nil && !c.refusal(err) {
-			return
+		if empty {
+			return false
+		}
+		if err != nil && !c.refusal(err) {
+			return true
 		}
 	}
 }
