@@ -1,0 +1,36 @@
+package push
+
+import "time"
+
+// The names of notices. They are those of the protocol's webhooks.
+const (
+	ChannelOccupied   = "channel_occupied"   // a channel has its first subscriber
+	ChannelVacated    = "channel_vacated"    // a channel has lost its last one
+	MemberAdded       = "member_added"       // a user has joined a presence channel
+	MemberRemoved     = "member_removed"     // a user's last connection has left it
+	ClientEvent       = "client_event"       // a client has sent an event to others
+	CacheMiss         = "cache_miss"         // somebody subscribed to an empty cache channel
+	SubscriptionCount = "subscription_count" // subscribers were told how many they are
+)
+
+// Notice is an occurrence that a customer may want to hear of.
+type Notice struct {
+	App     string // the app's id
+	Name    string // one of the constants above
+	Channel string
+	UserID  string // of the member; of the sender of a client event on a presence channel
+	Event   string // the name of a client event
+	Data    string // the data of a client event: what its subscribers get, decoded
+	// SocketID is the connection a client event came from.
+	SocketID string
+	Count    int // subscribers, for SubscriptionCount
+	At       time.Time
+}
+
+// Notifier hears of everything that happens, at once and in order: what is told
+// of one channel is told in the order in which it came about. Notify is called by
+// one goroutine at a time, often that of a loop, which holds no lock. It must not
+// block and must not call the Hub.
+type Notifier interface {
+	Notify(Notice)
+}
