@@ -106,5 +106,5 @@ func usageError(err error) error {
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Command() != "" {
 		help = "roost " + parse.Context.Command() + " --help"
 	}
-	return exitf(exitUsage, "%v; '%s' lists what there is", err, help)
+	return exitf(exitUsage, "%v (see '%s')", err, help)
 }

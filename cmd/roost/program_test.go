@@ -36,6 +36,7 @@ func TestWrongUse(t *testing.T) {
 		{name: "port out of range", args: "serve --listen :66000", code: exitUsage, want: []string{"0 to 65535"}},
 		{name: "size", args: "echo --listen 127.0.0.1:0 --max-message 16XB", code: exitUsage, want: []string{"--max-message", "16MiB"}},
 		{name: "duration", args: "echo --listen 127.0.0.1:0 --ping-interval 30", code: exitUsage, want: []string{"--ping-interval", "30s"}},
+		{name: "count", args: "serve --max-per-address -1", code: exitUsage, want: []string{"--max-per-address"}},
 		{name: "workers and inline", args: "echo --listen 127.0.0.1:0 --workers 3 --inline", code: exitUsage, want: []string{"--workers", "--inline", "can't be used together"}},
 		{name: "negative loops", args: "echo --listen 127.0.0.1:0 --loops=-1", code: exitUsage, want: []string{"Loops", "positive"}},
 		{name: "wrong variable", args: "serve", env: "ROOST_LISTEN=6001", code: exitUsage, want: []string{"--listen", "not HOST:PORT"}},
@@ -94,9 +95,9 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 
 // The start-up line says what is in force and how many connections fit.
 func TestStartUpLine(t *testing.T) {
-	p := startServe(t, "--max-connections", "500")
+	p := startServe(t, "--max-connections", "500", "--max-per-address", "off")
 	line := fmt.Sprint(p.log.all()[0])
-	for _, want := range []string{"addr:127.0.0.1:", "admin:127.0.0.1:", "can_hold:about 500 connections", "descriptors:", "activity_timeout:2m0s", "app:" + appID} {
+	for _, want := range []string{"addr:127.0.0.1:", "admin:127.0.0.1:", "can_hold:about 500 connections", "descriptors:", "activity_timeout:2m0s", "connections_per_address:off", "app:" + appID} {
 		if !strings.Contains(line, want) {
 			t.Errorf("the start-up line is %s, without %q", line, want)
 		}

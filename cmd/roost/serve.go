@@ -24,6 +24,7 @@ type serveCmd struct {
 	Admin           optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"Health, metrics and profiles, for operators only; or off (${default})."`
 	App             appFlags        `embed:"" prefix:"app-"`
 	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
+	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	Demo            bool            `help:"Let the page at / send events to the channel demo, for everybody who can open it; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
@@ -58,7 +59,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	}
 	srv, err := hub.NewServer(server.Config{
 		HTTP:     routes,
-		Limits:   server.Limits{Conns: conns},
+		Limits:   server.Limits{Conns: conns, ConnsPerAddress: s.MaxPerAddress.config()},
 		Timeouts: server.Timeouts{Drain: s.Drain},
 		Logger:   log,
 	})
@@ -72,6 +73,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	return running.serve(s.Listen, s.Admin, held, conns,
 		slog.String("app", app.ID),
 		slog.Group("limits",
+			"connections_per_address", s.MaxPerAddress.String(),
 			"activity_timeout", s.ActivityTimeout.String(),
 			"event_data", byteSize(push.DefaultDataBytes).String(),
 			"channels_per_connection", push.DefaultChannelsPerConnection,

@@ -122,3 +122,35 @@ func (p period) config() time.Duration {
 	}
 	return time.Duration(p)
 }
+
+// ceiling is a largest number that can be off. Its zero value is off.
+type ceiling int
+
+func (c *ceiling) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*c = 0
+		return nil
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is not a number from 1: write 1000 or off", text)
+	}
+	*c = ceiling(n)
+	return nil
+}
+
+func (c ceiling) String() string {
+	if c == 0 {
+		return "off"
+	}
+	return strconv.Itoa(int(c))
+}
+
+// config is the number in server.Config's terms, where zero means the default
+// and negative means off.
+func (c ceiling) config() int {
+	if c == 0 {
+		return -1
+	}
+	return int(c)
+}
