@@ -4,9 +4,9 @@
 package proc
 
 import (
+	"bufio"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -61,30 +61,30 @@ func Threads(pid int) (int, error) {
 	return 0, fmt.Errorf("proc: threads of %d: no such line", pid)
 }
 
-// Sockets is how many sockets a process holds open.
-func Sockets(pid int) (int, error) {
-	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	names, err := readNames(dir)
-	if err != nil {
-		return 0, fmt.Errorf("proc: sockets of %d: %w", pid, err)
-	}
+// Established is how many TCP connections to the port a server has accepted
+// and not closed. Those that wait in the kernel to be accepted do not count.
+func Established(port uint16) (int, error) {
 	n := 0
-	for _, name := range names {
-		// A descriptor closed since the listing is no error.
-		if to, err := os.Readlink(filepath.Join(dir, name)); err == nil && strings.HasPrefix(to, "socket:") {
-			n++
+	for _, path := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		file, err := os.Open(path)
+		if err != nil {
+			continue // a kernel without IPv6
+		}
+		s := bufio.NewScanner(file)
+		for s.Scan() {
+			// sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode ...
+			f := strings.Fields(s.Text())
+			const established, noInode = "01", "0"
+			if len(f) > 9 && f[3] == established && f[9] != noInode && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+				n++
+			}
+		}
+		file.Close()
+		if err := s.Err(); err != nil {
+			return 0, fmt.Errorf("proc: %s: %w", path, err)
 		}
 	}
 	return n, nil
-}
-
-func readNames(dir string) ([]string, error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	return d.Readdirnames(-1)
 }
 
 // Alive reports whether pid is a process that has not ended.

@@ -72,20 +72,30 @@ func TestMemorySeesAnAllocation(t *testing.T) {
 	}
 }
 
-func TestSocketsAreCounted(t *testing.T) {
-	before, err := Sockets(os.Getpid())
+// Only what the server has accepted counts, and only at its own port.
+func TestEstablishedCountsWhatIsAccepted(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer ln.Close()
+	port := uint16(ln.Addr().(*net.TCPAddr).Port)
 	for range 5 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		c, err := net.Dial("tcp", ln.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ln.Close()
+		defer c.Close()
 	}
-	if after, err := Sockets(os.Getpid()); err != nil || after != before+5 {
-		t.Errorf("%d sockets, then %d; five were opened; %v", before, after, err)
+	for accepted := range 4 {
+		if n, err := Established(port); err != nil || n != accepted {
+			t.Errorf("%d connections are established, %d were accepted; %v", n, accepted, err)
+		}
+		c, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
 	}
 }
 

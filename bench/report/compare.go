@@ -47,7 +47,8 @@ type Case struct {
 }
 
 // Cases arranges the samples. baseline names the server to compare with; when
-// it has no figures in a case, the best Go peer of that case takes its place.
+// it has no figures in a case, the best Go peer of that case takes its place,
+// and where there is none, the first server.
 func (r *Results) Cases(baseline string) []Case {
 	var cases []Case
 	for _, d := range r.Header.Scenarios {
@@ -128,7 +129,7 @@ func metricsOf(s scenario.Sample) []scenario.Metric {
 }
 
 func (c *Case) chooseBaseline(wanted string) string {
-	best := ""
+	best, first := "", ""
 	var value float64
 	for _, row := range c.Rows {
 		if row.Failed != "" {
@@ -137,12 +138,15 @@ func (c *Case) chooseBaseline(wanted string) string {
 		if row.Server.Name == wanted {
 			return wanted
 		}
+		if first == "" {
+			first = row.Server.Name
+		}
 		v := row.Values[c.Columns[0].Key].Median
 		if row.Server.Family == run.GoPeer && (best == "" || c.better(v, value)) {
 			best, value = row.Server.Name, v
 		}
 	}
-	return best
+	return cmp.Or(best, first)
 }
 
 func (c *Case) better(a, b float64) bool {
@@ -150,4 +154,14 @@ func (c *Case) better(a, b float64) bool {
 		return cmp.Compare(a, b) > 0
 	}
 	return cmp.Compare(a, b) < 0
+}
+
+// RowOf is the row of a server; nil when it has none.
+func (c *Case) RowOf(server string) *Row {
+	for i := range c.Rows {
+		if c.Rows[i].Server.Name == server {
+			return &c.Rows[i]
+		}
+	}
+	return nil
 }

@@ -36,12 +36,7 @@ type peer struct {
 
 // Catalog is every server there is, roost's first.
 func Catalog(root string) ([]*Server, error) {
-	servers := []*Server{
-		roostServer(root, "roost-inline", "roost, inline", "event loops, handlers promise not to block",
-			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall}, "--inline"),
-		roostServer(root, "roost", "roost", "event loops, handlers may block (the default)",
-			[]scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall, scenario.NeedSleep}),
-	}
+	servers := roostServers(root)
 	files, err := filepath.Glob(filepath.Join(root, "bench", "peers", "*", "peer.json"))
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
@@ -123,27 +118,6 @@ func (s *Server) Prepare(ctx context.Context) error {
 // folder for such things.
 func binDir(root string) string { return filepath.Join(root, "tmp", "bench", "bin") }
 
-// roostServer is roost itself, built from the tree: `roost echo` where that is
-// all it takes, a program on package server where it is not.
-func roostServer(root, name, title, about string, does []scenario.Need, args ...string) *Server {
-	return &Server{
-		Name: name, Title: title, About: about, Family: Roost, Language: "Go", Does: does, dir: root,
-		prepare: func(ctx context.Context, s *Server) error {
-			echo, full := filepath.Join(binDir(root), "roost"), filepath.Join(binDir(root), "roost-contract")
-			if err := command(ctx, root, "go", "build", "-o", echo, "./cmd/roost"); err != nil {
-				return err
-			}
-			if err := command(ctx, root, "go", "build", "-o", full, "./bench/servers/roost"); err != nil {
-				return err
-			}
-			s.echo = program{argv: append([]string{echo, "echo", "--listen", "{addr}"}, args...)}
-			s.full = program{argv: append([]string{full, "-addr", "{addr}"}, args...), says: true}
-			s.Version = revision(ctx, root)
-			return nil
-		},
-	}
-}
-
 func (s *Server) prepareGo(ctx context.Context, root, dir, module string, args []string) error {
 	bin := filepath.Join(binDir(root), "peer-"+filepath.Base(dir))
 	if err := command(ctx, dir, "go", "build", "-o", bin, "."); err != nil {
@@ -198,19 +172,6 @@ func (s *Server) prepareNpm(ctx context.Context, dir, module string, commands []
 		return nil
 	}
 	return failed
-}
-
-// revision names the tree roost was built from.
-func revision(ctx context.Context, root string) string {
-	git := func(args ...string) string {
-		out, _ := exec.CommandContext(ctx, "git", append([]string{"-C", root}, args...)...).Output()
-		return strings.TrimSpace(string(out)) // empty outside a repository
-	}
-	v := git("rev-parse", "--short", "HEAD")
-	if git("status", "--porcelain", "--untracked-files=no", "server", "poller", "cmd/roost") != "" {
-		v += " with changes"
-	}
-	return v
 }
 
 func command(ctx context.Context, dir, name string, args ...string) error {

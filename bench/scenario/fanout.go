@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/roost-ws/roost/bench/load"
-	"github.com/roost-ws/roost/bench/proc"
 )
 
 // Fanout publishes to all subscribers and waits until the last one has it.
@@ -63,10 +62,6 @@ func (e *Fanout) Measure(_ context.Context, t *Target) ([]Sample, error) {
 	if err := t.dial("/sub"); err != nil {
 		return nil, err
 	}
-	before, err := proc.Sockets(t.PID)
-	if err != nil {
-		return nil, err
-	}
 	for _, c := range []load.Connect{
 		{Count: e.Subscribers - e.Stalled},
 		{Count: e.Stalled, Stalled: true},
@@ -81,13 +76,9 @@ func (e *Fanout) Measure(_ context.Context, t *Target) ([]Sample, error) {
 			return []Sample{s}, nil
 		}
 	}
-	after, err := proc.Sockets(t.PID)
-	if err != nil {
-		return nil, err
-	}
-	if after-before < e.Subscribers+1 {
-		s.Failed = fmt.Sprintf("%d connections were opened, the server holds %d", e.Subscribers+1, after-before)
-		return []Sample{s}, nil
+	var err error
+	if s.Failed, err = t.held(e.Subscribers + 1); err != nil || s.Failed != "" {
+		return []Sample{s}, err
 	}
 	// Once to warm up: pools, code paths and the client's own.
 	for _, messages := range []int{2, e.Messages} {

@@ -55,20 +55,17 @@ func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
 	if err := t.dial("/"); err != nil {
 		return nil, err
 	}
-	base, err := proc.Sockets(t.PID)
-	if err != nil {
-		return nil, err
-	}
 	var steps []step
 	for i := range e.Steps {
 		n := e.From + (e.To-e.From)*i/(e.Steps-1)
-		st, err := e.step(ctx, t, &s, n, base)
+		st, err := e.step(ctx, t, &s, n)
 		if err != nil || s.Failed != "" {
 			return []Sample{s}, err
 		}
 		steps = append(steps, st)
 	}
 	// They must all still work after the rest.
+	var err error
 	if s.Failed, err = t.check(e.To); err != nil || s.Failed != "" {
 		return []Sample{s}, err
 	}
@@ -91,7 +88,7 @@ func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
 }
 
 // step brings the server to n connections and looks at it.
-func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n, base int) (step, error) {
+func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n int) (step, error) {
 	o, err := t.grow(n)
 	if err != nil {
 		return step{}, err
@@ -107,13 +104,8 @@ func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n, base int) (ste
 	if s.Failed, err = t.check(n); err != nil || s.Failed != "" {
 		return step{}, err
 	}
-	held, err := proc.Sockets(t.PID)
-	if err != nil {
+	if s.Failed, err = t.held(n); err != nil || s.Failed != "" {
 		return step{}, err
-	}
-	if held-base < n {
-		s.Failed = fmt.Sprintf("%d connections were opened, the server holds %d", n, held-base)
-		return step{}, nil
 	}
 	cpu, err := proc.CPU(t.PID)
 	if err != nil {

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/roost-ws/roost/bench/load"
@@ -68,10 +69,6 @@ func (t *Target) series(conns int, samples []Sample, runs []load.Run) ([]Sample,
 // connect opens n connections over the workers and makes sure that the server
 // holds them all. What the server did wrong comes back as failed.
 func (t *Target) connect(n int) (failed string, err error) {
-	before, err := proc.Sockets(t.PID)
-	if err != nil {
-		return "", err
-	}
 	if err := t.dial("/"); err != nil {
 		return "", err
 	}
@@ -82,12 +79,21 @@ func (t *Target) connect(n int) (failed string, err error) {
 	if o.Failures.Total() > 0 {
 		return o.Failures.String(), nil
 	}
-	after, err := proc.Sockets(t.PID)
+	return t.held(n)
+}
+
+// held makes sure that the server has accepted n connections and keeps them.
+func (t *Target) held(n int) (failed string, err error) {
+	addr, err := netip.ParseAddrPort(t.Addr)
+	if err != nil {
+		return "", fmt.Errorf("scenario: %w", err)
+	}
+	held, err := proc.Established(addr.Port())
 	if err != nil {
 		return "", err
 	}
-	if after-before < n {
-		return fmt.Sprintf("%d connections were opened, the server holds %d", n, after-before), nil
+	if held < n {
+		return fmt.Sprintf("%d connections were opened, the server holds %d", n, held), nil
 	}
 	return "", nil
 }

@@ -17,7 +17,7 @@ import (
 
 // measure are the flags of every command that measures.
 type measure struct {
-	Servers  []string `help:"Servers to measure, see list; all stands for every one."`
+	Servers  []string `help:"Servers to measure, see list; all stands for every one, roost@REVISION for roost as it was at a commit."`
 	Rounds   int      `help:"Interleaved rounds."`
 	Baseline string   `help:"Server that ratios refer to." default:"gorilla"`
 	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
@@ -73,6 +73,9 @@ func (m *measure) do(ctx context.Context, all *cli, parts ...run.Part) error {
 	show.clear()
 	failed := results.Table(os.Stdout, m.Baseline)
 	fmt.Printf("\nresults: %s\n", file.Name())
+	if err := writeHTML(&results, strings.TrimSuffix(file.Name(), ".jsonl")+".html", m.Baseline); err != nil {
+		return err
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d measurements are not compared, because a server failed requests", failed)
 	}
@@ -101,7 +104,8 @@ func choose(root string, names []string) ([]*run.Server, error) {
 		if name == "all" {
 			return catalog, nil
 		}
-		i := slices.IndexFunc(catalog, func(s *run.Server) bool { return s.Name == name })
+		plain, revision, _ := strings.Cut(name, "@")
+		i := slices.IndexFunc(catalog, func(s *run.Server) bool { return s.Name == plain })
 		if i < 0 {
 			var known []string
 			for _, s := range catalog {
@@ -109,8 +113,14 @@ func choose(root string, names []string) ([]*run.Server, error) {
 			}
 			return nil, fmt.Errorf("there is no server %q; there are: %s", name, strings.Join(known, ", "))
 		}
-		if !slices.Contains(chosen, catalog[i]) {
-			chosen = append(chosen, catalog[i])
+		server := catalog[i]
+		if revision != "" {
+			if server, err = run.AtRevision(root, server, revision); err != nil {
+				return nil, err
+			}
+		}
+		if !slices.Contains(chosen, server) {
+			chosen = append(chosen, server)
 		}
 	}
 	return chosen, nil

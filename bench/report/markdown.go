@@ -1,0 +1,134 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Markdown writes a table of ratios and one of figures for each case.
+func (r *Results) Markdown(w io.Writer, baseline string) {
+	m := r.Header.Machine
+	fmt.Fprintf(w, "Measured on %s: %s, %d CPUs, Linux %s, %s.\n", r.Header.Started.Format("2006-01-02"), m.CPU, m.CPUs, m.Kernel, m.Go)
+	for _, c := range r.Cases(baseline) {
+		if len(c.Columns) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n**%s: %s** (%s)\n\n| server |", c.Scenario, c.Name, rounds(c.Rounds))
+		for i, col := range c.Columns {
+			title := col.Title
+			if col.Unit != "" {
+				title += ", " + col.Unit
+			}
+			fmt.Fprintf(w, " %s |", title)
+			if i == 0 && c.Baseline != "" {
+				fmt.Fprintf(w, " × %s |", c.Baseline)
+			}
+		}
+		fmt.Fprint(w, "\n|---|")
+		for i := range c.Columns {
+			fmt.Fprint(w, "---:|")
+			if i == 0 && c.Baseline != "" {
+				fmt.Fprint(w, "---:|")
+			}
+		}
+		fmt.Fprintln(w)
+		for _, row := range c.Rows {
+			if row.Failed == "" {
+				writeMarkdownRow(w, c, row)
+			}
+		}
+		for _, row := range c.Rows {
+			if row.Failed != "" {
+				fmt.Fprintf(w, "\n%s is not compared: %s.\n", row.Server.Name, row.Failed)
+			}
+		}
+	}
+}
+
+func writeMarkdownRow(w io.Writer, c Case, row Row) {
+	fmt.Fprintf(w, "| %s |", row.Server.Name)
+	for i, col := range c.Columns {
+		v := row.Values[col.Key]
+		fmt.Fprintf(w, " %s |", number(v.Median, col))
+		if i == 0 && c.Baseline != "" {
+			fmt.Fprintf(w, " %s |", ratio(row.Ratio))
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+// The marks between which a generated part of a Markdown file stands.
+const (
+	generatedBegin = "<!-- roost-bench: begin -->"
+	generatedEnd   = "<!-- roost-bench: end -->"
+)
+
+// UpdateMarkdown replaces what stands between the marks in a file. The file
+// must have them: nothing else in it is touched.
+func (r *Results) UpdateMarkdown(path, baseline string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	before, rest, ok := bytes.Cut(text, []byte(generatedBegin))
+	_, after, ok2 := bytes.Cut(rest, []byte(generatedEnd))
+	if !ok || !ok2 {
+		return fmt.Errorf("report: %s has no part between %q and %q", path, generatedBegin, generatedEnd)
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%s%s\n", before, generatedBegin)
+	r.Markdown(&out, baseline)
+	fmt.Fprintf(&out, "%s%s", generatedEnd, after)
+	return os.WriteFile(path, out.Bytes(), 0o644)
+}
+
+// Charts writes every chart as an SVG and a PNG file into a folder, and
+// returns their names.
+func (r *Results) Charts(dir, baseline string) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	var names []string
+	for _, c := range r.Cases(baseline) {
+		var charts []chart
+		if b, ok := barsOf(c); ok {
+			charts = append(charts, b)
+		}
+		if v, ok := r.curvesOf(c); ok {
+			charts = append(charts, v)
+		}
+		for _, ch := range charts {
+			name := filepath.Join(dir, slug(ch.title()))
+			var bitmap bytes.Buffer
+			if err := writePNG(&bitmap, ch); err != nil {
+				return names, err
+			}
+			if err := os.WriteFile(name+".png", bitmap.Bytes(), 0o644); err != nil {
+				return names, fmt.Errorf("report: %w", err)
+			}
+			if err := os.WriteFile(name+".svg", []byte(svgOf(ch)), 0o644); err != nil {
+				return names, fmt.Errorf("report: %w", err)
+			}
+			names = append(names, name+".svg", name+".png")
+		}
+	}
+	return names, nil
+}
+
+// slug makes a file name of a title.
+func slug(title string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(title) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	return strings.TrimSuffix(b.String(), "-")
+}
