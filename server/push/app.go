@@ -2,10 +2,9 @@ package push
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
-	"sync/atomic"
+	"time"
 )
 
 // App is one application. Applications on one server share nothing but the
@@ -15,8 +14,31 @@ type App struct {
 	Key    string // public; clients connect with it
 	Secret string // signs calls of the HTTP API and authorisations of channels
 
-	// Disabled refuses connections (4003) and calls (403) and keeps the app's name taken.
+	// Disabled refuses connections (4003) and calls (403) and keeps the app's
+	// name taken. Clients that are connected are closed when they next say something.
 	Disabled bool
+
+	// ClientEvents lets clients send events to each other on private and
+	// presence channels.
+	ClientEvents bool
+	// SubscriptionCount tells subscribers how many they are, on all channels but
+	// those that know their members anyway.
+	SubscriptionCount bool
+	// TLSOnly refuses clients (4000) that a proxy did not mark with
+	// "X-Forwarded-Proto: https".
+	TLSOnly bool
+	// Origins are the web pages whose scripts may connect, each as
+	// "https://example.com", "example.com" or "*.example.com". Others are refused
+	// (4009). Empty: all. Clients that are no browsers send no Origin and may connect.
+	Origins []string
+	// AuthorisedWithin is how long a connection may stay without signing in or
+	// subscribing to a private or presence channel, before it is closed (4009). 0: for ever.
+	AuthorisedWithin time.Duration
+	// CountOnly are prefixes of presence channels that are too large for lists of
+	// members: subscribers learn of themselves and how many there are.
+	CountOnly []string
+	// CacheTTL is how long a cache channel keeps its last event. Default and maximum 30 min.
+	CacheTTL time.Duration
 
 	Limits AppLimits
 }
@@ -34,6 +56,20 @@ type AppLimits struct {
 	// ChannelsPerEvent is how many channels one event may be published to.
 	// Default 100.
 	ChannelsPerEvent int
+	// PresenceMembers is how many users may be on one presence channel, unless
+	// that is CountOnly. Default 100.
+	PresenceMembers int
+	// MemberBytes is the size of what a customer's backend says of one user, in
+	// channel_data or user_data without the watchlist. Default 2 KiB.
+	MemberBytes int
+	// ClientEventsPerSecond is how many one connection may send. Default 10.
+	ClientEventsPerSecond int
+	// CallsPerSecond is how many calls of the HTTP API are served; more get 429.
+	// By default there is no limit.
+	CallsPerSecond int
+	// CacheBytes is the memory for the last events of cache channels; the oldest
+	// give way. Default 64 MiB.
+	CacheBytes int
 }
 
 // Defaults of AppLimits.
@@ -41,13 +77,21 @@ const (
 	DefaultChannelsPerConnection = 200
 	DefaultDataBytes             = 10 << 10
 	DefaultChannelsPerEvent      = 100
+	DefaultPresenceMembers       = 100
+	DefaultMemberBytes           = 2 << 10
+	DefaultClientEventsPerSecond = 10
+	DefaultCacheBytes            = 64 << 20
 )
+
+// MaxCacheTTL is the longest that a cache channel keeps an event.
+const MaxCacheTTL = 30 * time.Minute
 
 // An id or key stands in URLs and, before a colon, in authorisations.
 var idPattern = regexp.MustCompile(`\A[-a-zA-Z0-9_.]{1,100}\z`)
 
 // check reports what is wrong with a, in words for whoever wrote its configuration.
 func (a *App) check() error {
+	l := a.Limits
 	switch {
 	case !idPattern.MatchString(a.ID):
 		return fmt.Errorf("app id %q: use 1 to 100 letters, digits, '-', '_' or '.'", a.ID)
@@ -55,8 +99,23 @@ func (a *App) check() error {
 		return fmt.Errorf("app %s: key %q: use 1 to 100 letters, digits, '-', '_' or '.'", a.ID, a.Key)
 	case a.Secret == "":
 		return fmt.Errorf("app %s: no secret", a.ID)
-	case min(a.Limits.Connections, a.Limits.ChannelsPerConnection, a.Limits.DataBytes, a.Limits.ChannelsPerEvent) < 0:
+	case min(l.Connections, l.ChannelsPerConnection, l.DataBytes, l.ChannelsPerEvent, l.PresenceMembers,
+		l.MemberBytes, l.ClientEventsPerSecond, l.CallsPerSecond, l.CacheBytes) < 0:
 		return fmt.Errorf("app %s: a limit is negative", a.ID)
+	case a.AuthorisedWithin < 0:
+		return fmt.Errorf("app %s: the time to become authorised is negative", a.ID)
+	case a.CacheTTL < 0 || a.CacheTTL > MaxCacheTTL:
+		return fmt.Errorf("app %s: a cache channel keeps an event for at most %v, not %v", a.ID, MaxCacheTTL, a.CacheTTL)
+	}
+	for _, prefix := range a.CountOnly {
+		if !kindOf(prefix).presence {
+			return fmt.Errorf("app %s: count-only %q: only presence channels have members to count", a.ID, prefix)
+		}
+	}
+	for _, origin := range a.Origins {
+		if !originPattern.MatchString(origin) {
+			return fmt.Errorf("app %s: origin %q: use https://example.com, example.com or *.example.com", a.ID, origin)
+		}
 	}
 	return nil
 }
@@ -67,43 +126,10 @@ func (a App) withDefaults() App {
 	l.ChannelsPerConnection = cmp.Or(l.ChannelsPerConnection, DefaultChannelsPerConnection)
 	l.DataBytes = cmp.Or(l.DataBytes, DefaultDataBytes)
 	l.ChannelsPerEvent = cmp.Or(l.ChannelsPerEvent, DefaultChannelsPerEvent)
+	l.PresenceMembers = cmp.Or(l.PresenceMembers, DefaultPresenceMembers)
+	l.MemberBytes = cmp.Or(l.MemberBytes, DefaultMemberBytes)
+	l.ClientEventsPerSecond = cmp.Or(l.ClientEventsPerSecond, DefaultClientEventsPerSecond)
+	l.CacheBytes = cmp.Or(l.CacheBytes, DefaultCacheBytes)
+	a.CacheTTL = cmp.Or(a.CacheTTL, MaxCacheTTL)
 	return a
-}
-
-// app is an App while it is served. It outlives changes of its configuration:
-// connections hold on to it, and it holds on to its channels.
-type app struct {
-	config      atomic.Pointer[App] // replaced as a whole, never changed
-	connections atomic.Int64
-	directory   directory
-}
-
-// apps is every app by the two names it goes by. It is replaced as a whole.
-type apps struct {
-	byID  map[string]*app
-	byKey map[string]*app
-}
-
-// newApps checks the configurations and makes the tables.
-func newApps(configs []App) (*apps, error) {
-	if len(configs) == 0 {
-		return nil, errors.New("no app is configured")
-	}
-	t := &apps{byID: make(map[string]*app), byKey: make(map[string]*app)}
-	for _, config := range configs {
-		if err := config.check(); err != nil {
-			return nil, err
-		}
-		if t.byID[config.ID] != nil {
-			return nil, fmt.Errorf("app id %s is there twice", config.ID)
-		}
-		if t.byKey[config.Key] != nil {
-			return nil, fmt.Errorf("app key %s is there twice", config.Key)
-		}
-		a := &app{}
-		config = config.withDefaults()
-		a.config.Store(&config)
-		t.byID[config.ID], t.byKey[config.Key] = a, a
-	}
-	return t, nil
 }

@@ -6,11 +6,12 @@ import (
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
-// clientEvent is what a client sends: {"event": ..., "data": ...}. It is a view
-// into the message and dies with it.
+// clientEvent is what a client sends: {"event": ..., "channel": ..., "data": ...}.
+// It is a view into the message and dies with it.
 type clientEvent struct {
-	name []byte
-	data JSON // anything, or nothing
+	name    JSON // a string
+	channel JSON // anything, or nothing; so is data
+	data    JSON
 }
 
 // parseClientEvent reads one message of a client. Errors are for the client's author.
@@ -19,14 +20,14 @@ func parseClientEvent(message []byte) (e clientEvent, err error) {
 	if err != nil {
 		return e, fmt.Errorf("invalid message: %w", err)
 	}
-	var fields [2]JSON
-	if err := text.Pick(fields[:], "event", "data"); err != nil {
+	var fields [3]JSON
+	if err := text.Pick(fields[:], "event", "channel", "data"); err != nil {
 		return e, fmt.Errorf("invalid message: %w", err)
 	}
 	if kind := fields[0].Kind(); kind != rawjson.String {
 		return e, fmt.Errorf("invalid message: event: expected a string, got %s", kind)
 	}
-	return clientEvent{name: fields[0].Bytes(), data: fields[1]}, nil
+	return clientEvent{name: fields[0], channel: fields[1], data: fields[2]}, nil
 }
 
 // subscribeData is the data of pusher:subscribe.
@@ -34,11 +35,14 @@ type subscribeData struct {
 	channel JSON // a string, as the client wrote it
 	name    string
 	auth    string // empty for public channels, or absent
+	// channelData is a string that says who subscribes to a presence channel, or
+	// absent when the connection is signed in.
+	channelData JSON
 }
 
 func parseSubscribe(data JSON) (d subscribeData, err error) {
-	var fields [2]JSON
-	if err := pick(fields[:], data, "channel", "auth"); err != nil {
+	var fields [3]JSON
+	if err := pick(fields[:], data, "channel", "auth", "channel_data"); err != nil {
 		return d, fmt.Errorf("invalid pusher:subscribe: %w", err)
 	}
 	if kind := fields[0].Kind(); kind != rawjson.String {
@@ -48,6 +52,8 @@ func parseSubscribe(data JSON) (d subscribeData, err error) {
 		channel: fields[0],
 		name:    string(fields[0].Bytes()),
 		auth:    string(fields[1].Bytes()),
+
+		channelData: fields[2],
 	}, nil
 }
 

@@ -2,16 +2,44 @@ package push
 
 import (
 	"hash/maphash"
-	"slices"
 	"sync"
 )
 
-// channel is one channel of one app for as long as it has subscribers.
+// channel is one channel of one app for as long as it has subscribers. All of
+// it is guarded by the stripe of the directory that it is in.
 type channel struct {
 	name string
-	// rosters has one entry for each loop that has subscribers. It is guarded
-	// by the stripe of the directory that the channel is in.
+	// rosters has one entry for each loop that has subscribers.
 	rosters []*roster
+	// serial is the number of the last message that was handed to the rosters.
+	serial uint64
+	kind   channelKind
+	// count is how many connections are subscribed.
+	count int32
+	// special is what only some channels need; nil for others.
+	special *special
+}
+
+// special is the state of a channel that is more than its subscribers.
+type special struct {
+	// members are the users on a presence channel, by id; otherwise nil.
+	members map[string]*member
+	// countOnly is a presence channel of which members learn only the number.
+	countOnly bool
+	// told is when subscribers were last told how many they are, in Unix
+	// nanoseconds; due means that they are owed the current number.
+	told int64
+	due  bool
+	// missed is when somebody last found a cache channel empty, in Unix
+	// nanoseconds; 0 after an event.
+	missed int64
+}
+
+func (ch *channel) rarely() *special {
+	if ch.special == nil {
+		ch.special = &special{}
+	}
+	return ch.special
 }
 
 // directory is the channels of one app. It is split into stripes by name, each
@@ -33,58 +61,30 @@ func (d *directory) stripe(name string) *stripe {
 	return &d.stripes[maphash.String(directorySeed, name)%directoryStripes]
 }
 
-// join returns the roster of the named channel on the given loop, made if need
-// be. From here on, every event published to the channel goes to that roster. It
-// is called on the loop's goroutine.
-func (d *directory) join(name string, loop int) *roster {
-	s := d.stripe(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch := s.channels[name]
-	if ch == nil {
-		if s.channels == nil {
-			s.channels = make(map[string]*channel)
-		}
-		ch = &channel{name: name}
-		s.channels[name] = ch
+// make returns the named channel, new if need be. s is locked.
+func (s *stripe) make(name string) (ch *channel, isNew bool) {
+	if ch = s.channels[name]; ch != nil {
+		return ch, false
 	}
+	if s.channels == nil {
+		s.channels = make(map[string]*channel)
+	}
+	ch = &channel{name: name, kind: kindOf(name)}
+	s.channels[name] = ch
+	return ch, true
+}
+
+// rosterOn returns the channel's roster on the given loop, new if need be. From
+// here on, every message of the channel goes to that roster.
+func (ch *channel) rosterOn(loop int) *roster {
 	for _, r := range ch.rosters {
-		if r.loop == loop {
+		if int(r.loop) == loop {
 			return r
 		}
 	}
-	r := &roster{channel: ch, loop: loop}
+	r := &roster{channel: ch, loop: int32(loop)}
 	ch.rosters = append(ch.rosters, r)
 	return r
-}
-
-// leave takes a roster that has become empty out of the directory, and its
-// channel with the last one. It is called on the roster's loop, so nobody can
-// have joined meanwhile. Events that were published before still go to r, where
-// nobody is left; whoever joins again gets a new roster and only later events.
-func (d *directory) leave(r *roster) {
-	s := d.stripe(r.channel.name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch := r.channel
-	i := slices.Index(ch.rosters, r)
-	ch.rosters = slices.Delete(ch.rosters, i, i+1)
-	if len(ch.rosters) == 0 {
-		delete(s.channels, ch.name)
-	}
-}
-
-// hand calls put for every roster of the named channel. The channel stays
-// locked, so two events enter all inboxes in the same order. put must not block.
-func (d *directory) hand(name string, put func(*roster)) {
-	s := d.stripe(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ch := s.channels[name]; ch != nil {
-		for _, r := range ch.rosters {
-			put(r)
-		}
-	}
 }
 
 // size is how many channels there are.

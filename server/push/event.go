@@ -74,34 +74,55 @@ func (e *Event) check(limits *AppLimits) error {
 		return malformed("channels: at most %d, got %d", limits.ChannelsPerEvent, len(e.Channels))
 	}
 	for _, channel := range e.Channels {
-		if !validChannelName(channel) {
+		if _, ok := userOf(channel); !ok && !validChannelName(channel) {
 			return malformed("channel %.250q: a name has 1 to %d of the characters a-z A-Z 0-9 _ - = @ , . ;", channel, MaxChannelName)
 		}
+		// Data is encrypted with the channel's own key.
+		if len(e.Channels) > 1 && kindOf(channel).encrypted {
+			return malformed("channels: an event for an encrypted channel cannot have others")
+		}
 	}
-	size := len(e.Data.Raw())
-	switch e.Data.Kind() {
-	case rawjson.Absent:
+	if e.Data.Kind() == rawjson.Absent {
 		return malformed("data: is missing")
-	case rawjson.String:
-		size = e.Data.Len()
 	}
-	if size > limits.DataBytes {
+	if size := dataSize(e.Data); size > limits.DataBytes {
 		return &EventError{TooLarge, fmt.Sprintf("data: at most %d bytes, got %d", limits.DataBytes, size)}
 	}
 	return nil
 }
 
-// append appends the event as subscribers of channel receive it.
-func (e *Event) append(b []byte, channel string) []byte {
+// dataSize is the size of data that limits are about.
+func dataSize(data JSON) int {
+	if data.Kind() == rawjson.String {
+		return data.Len()
+	}
+	return len(data.Raw())
+}
+
+// text is the event's data as subscribers have it once they have decoded it.
+func (e *Event) text() []byte {
+	if e.Data.Kind() == rawjson.String {
+		return e.Data.Bytes()
+	}
+	return e.Data.Raw()
+}
+
+// append appends the event as subscribers of channel receive it. userID is the
+// member it comes from, or empty.
+func (e *Event) append(b []byte, channel, userID string) []byte {
 	b = append(b, `{"event":`...)
 	b = append(b, e.Name.Raw()...)
-	b = append(b, `,"channel":"`...)
-	b = append(b, channel...) // a valid name needs no escaping
-	b = append(b, `","data":`...)
+	b = append(b, `,"channel":`...)
+	b = appendChannel(b, channel)
+	b = append(b, `,"data":`...)
 	if e.Data.Kind() == rawjson.String {
 		b = append(b, e.Data.Raw()...)
 	} else {
 		b = rawjson.AppendQuote(b, e.Data.Raw())
+	}
+	if userID != "" {
+		b = append(b, `,"user_id":`...)
+		b = rawjson.AppendQuote(b, userID)
 	}
 	return append(b, '}')
 }

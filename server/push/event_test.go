@@ -65,7 +65,7 @@ func TestEventFrames(t *testing.T) {
 		{`"e"`, `1.0e2`, `{"event":"e","channel":"ch","data":"1.0e2"}`},
 	} {
 		e := Event{Name: raw(t, c.name), Data: raw(t, c.data)}
-		if got := string(e.append(nil, "ch")); got != c.want {
+		if got := string(e.append(nil, "ch", "")); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}

@@ -25,7 +25,7 @@ func FuzzPusherEvent(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	table, err := newApps([]App{testApp})
+	table, err := (&apps{}).replace(nil, []App{testApp})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -55,13 +55,13 @@ func reply(s *session, message []byte) []byte {
 	if err != nil {
 		return complaint(err)
 	}
-	switch string(event.name) {
+	switch string(event.name.Bytes()) {
 	case "pusher:subscribe":
 		d, err := parseSubscribe(event.data)
 		if err != nil {
 			return complaint(err)
 		}
-		no := s.admission(SocketID{1, 2}, d)
+		_, no := s.admission(SocketID{1, 2}, d)
 		if no != nil {
 			return appendSubscriptionError(nil, d.channel, *no)
 		}

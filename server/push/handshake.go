@@ -39,6 +39,18 @@ func (t *apps) admit(path string, query url.Values) (*app, *refusal) {
 	return a, nil
 }
 
+// welcomes says why a client of a may not connect, by what its handshake and the
+// proxies it came through say of it.
+func (a *App) welcomes(origin, forwardedProto string) *refusal {
+	switch {
+	case a.TLSOnly && !secure(forwardedProto):
+		return &refusal{codeTLSOnly, "Application only accepts SSL connections: connect with wss"}
+	case !a.allows(origin):
+		return &refusal{codeUnauthorised, "Origin not allowed"}
+	}
+	return nil
+}
+
 func checkVersion(s string) *refusal {
 	if s == "" {
 		return &refusal{codeNoVersion, "No protocol version supplied"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,13 @@ type Config struct {
 	// connections sooner (nginx: 60 s) need less.
 	ActivityTimeout time.Duration
 
+	// Connections is how many may be open over all apps; more are closed with
+	// 4100, and come back a second later. By default only the server's own limit holds.
+	Connections int
+
+	// Notifier hears of what happens on channels. nil: nobody does.
+	Notifier Notifier
+
 	// Backlog is how many events may wait for delivery on one loop before more
 	// are refused. Default 8192.
 	Backlog int
@@ -36,6 +44,8 @@ const (
 	// messageBytes is the largest message of a client. The largest in the
 	// protocol are client events and sign-ins, about 10 KiB before escaping.
 	messageBytes = 64 << 10
+	// envelopeBytes is the room for what surrounds the data of a client event.
+	envelopeBytes = 4 << 10
 )
 
 // Hub serves apps. Make one with New, and one server for it with NewServer.
@@ -48,14 +58,17 @@ type Hub struct {
 	pong            *server.Prepared
 	shards          []*shard // by loop; made before the server accepts
 	published       atomic.Uint64
+	connections     atomic.Int64 // over all apps
+	limit           int64        // of connections; 0: none
+	notices         notices
+	counts          counts
+	alarm           alarm
+	now             func() time.Time // wallClock, but in tests
+	changing        sync.Mutex       // held by SetApps
 }
 
 // New makes a Hub. It serves nobody until NewServer was called.
 func New(config Config) (*Hub, error) {
-	table, err := newApps(config.Apps)
-	if err != nil {
-		return nil, fmt.Errorf("push: %w", err)
-	}
 	if config.ActivityTimeout == 0 {
 		config.ActivityTimeout = defaultActivityTimeout
 	}
@@ -66,8 +79,8 @@ func New(config Config) (*Hub, error) {
 	if config.Backlog == 0 {
 		config.Backlog = defaultBacklog
 	}
-	if config.Backlog < 0 {
-		return nil, errors.New("push: backlog is negative")
+	if config.Backlog < 0 || config.Connections < 0 {
+		return nil, errors.New("push: a limit is negative")
 	}
 	h := &Hub{
 		activityTimeout: config.ActivityTimeout,
@@ -75,8 +88,15 @@ func New(config Config) (*Hub, error) {
 		backlog:         int64(config.Backlog),
 		numbering:       newNumbering(),
 		pong:            server.Prepare(server.Text, []byte(`{"event":"pusher:pong","data":"{}"}`)),
+		limit:           int64(config.Connections),
+		now:             wallClock,
 	}
-	h.apps.Store(table)
+	h.notices = notices{to: config.Notifier, now: func() time.Time { return h.now() }}
+	h.alarm.ring = h.rang
+	h.apps.Store(&apps{})
+	if err := h.SetApps(config.Apps); err != nil {
+		return nil, err
+	}
 	return h, nil
 }
 
@@ -99,7 +119,7 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 	config.PongTimeout = -1 // there is the next line
 	config.IdleTimeout = h.activityTimeout + h.grace
 	config.IdleCode = codePongNotReceived
-	config.Limits.Message = cmp.Or(config.Limits.Message, messageBytes)
+	config.Limits.Message = cmp.Or(config.Limits.Message, h.messageBytes())
 	srv, err := server.New(server.Handler{
 		OnOpen:    h.open,
 		OnMessage: h.message,
@@ -112,7 +132,7 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 		return nil, fmt.Errorf("push: %d loops do not fit into socket ids, at most %d do", srv.Loops(), maxLoops)
 	}
 	for loop := range srv.Loops() {
-		s := &shard{loop: loop, post: srv.Post}
+		s := &shard{loop: loop, post: srv.Post, send: (*server.Conn).SendPrepared}
 		s.task = s.run
 		h.shards = append(h.shards, s)
 	}
@@ -146,15 +166,18 @@ func (h *Hub) Publish(appID string, events ...Event) error {
 			return err
 		}
 	}
-	for _, s := range h.shards {
-		if s.pending.Load() >= h.backlog {
-			return &EventError{Overloaded, "the server is busy delivering: try again"}
-		}
+	if h.overloaded() {
+		return &EventError{Overloaded, "the server is busy delivering: try again"}
 	}
 	for i := range events {
 		h.publish(a, &events[i])
 	}
 	return nil
+}
+
+// overloaded reports whether so much waits for delivery that nothing is added.
+func (h *Hub) overloaded() bool {
+	return slices.ContainsFunc(h.shards, func(s *shard) bool { return s.pending.Load() >= h.backlog })
 }
 
 func (h *Hub) publish(a *app, e *Event) {
@@ -163,7 +186,12 @@ func (h *Hub) publish(a *app, e *Event) {
 		if slices.Contains(e.Channels[:i], name) {
 			continue // named twice, delivered once
 		}
-		h.deliver(a, name, h.newMessage(e.append(nil, name), e.Exclude))
+		frame := e.append(nil, name, "")
+		var keep *cached
+		if kindOf(name).cache {
+			keep = &cached{frame: frame, data: slices.Clone(e.text()), expires: h.now().Add(a.config.Load().CacheTTL)}
+		}
+		a.deliver(name, h.newMessage(frame, e.Exclude), keep)
 	}
 }
 
@@ -176,18 +204,13 @@ func (h *Hub) newMessage(frame []byte, exclude SocketID) *message {
 	return m
 }
 
-// deliver hands a message to every loop that has subscribers of the channel.
-func (h *Hub) deliver(a *app, name string, m *message) {
-	var onStack [8]*shard
-	asleep := onStack[:0]
-	a.directory.hand(name, func(r *roster) {
-		if s := h.shards[r.loop]; s.put(delivery{r, m}) {
-			asleep = append(asleep, s)
-		}
-	})
-	for _, s := range asleep {
-		s.wake()
+// messageBytes is the largest message of a client that any app allows.
+func (h *Hub) messageBytes() int {
+	limit := messageBytes
+	for _, a := range h.Apps() {
+		limit = max(limit, a.Limits.DataBytes+envelopeBytes)
 	}
+	return limit
 }
 
 // socketID names c to clients and publishers.
@@ -208,8 +231,8 @@ type Stats struct {
 // Stats returns the counters.
 func (h *Hub) Stats() Stats {
 	stats := Stats{Published: h.published.Load()}
+	stats.Connections = h.connections.Load()
 	for _, a := range h.apps.Load().byID {
-		stats.Connections += a.connections.Load()
 		stats.Channels += a.directory.size()
 	}
 	for _, s := range h.shards {

@@ -188,8 +188,8 @@ func TestRefusedSubscriptions(t *testing.T) {
 	c.Subscribe("two")
 	long := strings.Repeat("x", MaxChannelName+1)
 	for channel, want := range map[string]string{
-		`"three"`: `LimitReached`, `"presence-x"`: `UnsupportedChannel`, `"cache-x"`: `UnsupportedChannel`, `"private-cache-x"`: `UnsupportedChannel`,
-		`"private-x"`: `AuthError`, `""`: `InvalidChannel`, `"a b"`: `InvalidChannel`, `"a\n"`: `InvalidChannel`, `"#server-to-user-1"`: `InvalidChannel`, `"` + long + `"`: `InvalidChannel`,
+		`"three"`: `LimitReached`, `"presence-x"`: `AuthError`, `"cache-x"`: `LimitReached`, `"private-cache-x"`: `AuthError`,
+		`"private-x"`: `AuthError`, `""`: `InvalidChannel`, `"a b"`: `InvalidChannel`, `"a\n"`: `InvalidChannel`, `"#server-to-user-1"`: `AuthError`, `"#server-to-users"`: `InvalidChannel`, `"` + long + `"`: `InvalidChannel`,
 	} {
 		c.Send(`{"event":"pusher:subscribe","data":{"channel":` + channel + `}}`)
 		if got := c.Next(); !strings.HasPrefix(got, `{"event":"pusher:subscription_error","channel":`+channel+`,"data":{"type":"`+want+`","error":"`) {

@@ -1,6 +1,9 @@
 package push
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // The names of notices. They are those of the protocol's webhooks.
 const (
@@ -33,4 +36,47 @@ type Notice struct {
 // block and must not call the Hub.
 type Notifier interface {
 	Notify(Notice)
+}
+
+// notices hands what happened to the Notifier. An occurrence enters while the
+// lock is held under which it came about, which makes the order; it is told when
+// that lock is free again, by whoever comes first.
+type notices struct {
+	to  Notifier // nil: nobody wants to know
+	now func() time.Time
+
+	mu      sync.Mutex
+	queue   fifo[Notice] // guarded by mu
+	telling bool         // guarded by mu: somebody is calling Notify
+}
+
+// add puts an occurrence in line. The caller has to call tell once it holds no lock.
+func (n *notices) add(notice Notice) {
+	if n.to == nil {
+		return
+	}
+	notice.At = n.now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.queue.push(notice)
+}
+
+// tell empties the line, unless somebody else is at it and will see to the rest.
+func (n *notices) tell() {
+	if n.to == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.telling {
+		return
+	}
+	n.telling = true
+	for n.queue.len() > 0 {
+		notice := n.queue.pop()
+		n.mu.Unlock()
+		n.to.Notify(notice)
+		n.mu.Lock()
+	}
+	n.telling = false
 }

@@ -3,6 +3,7 @@ package push
 import (
 	"strconv"
 
+	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
@@ -15,6 +16,7 @@ type code int
 
 const (
 	codeNone               code = 0 // null in the event: the connection stays
+	codeTLSOnly            code = 4000
 	codeNoApp              code = 4001
 	codeAppDisabled        code = 4003
 	codeOverQuota          code = 4004
@@ -22,7 +24,11 @@ const (
 	codeInvalidVersion     code = 4006
 	codeUnsupportedVersion code = 4007
 	codeNoVersion          code = 4008
+	codeUnauthorised       code = 4009
+	codeOverCapacity       code = 4100
 	codePongNotReceived         = 4201 // only ever in a Close frame
+	codeTooManyEvents      code = 4301 // the connection stays, as with 4302
+	codeWatchlistLimit     code = 4302
 )
 
 // refusal is why a client does not get what it asked for. message is read by
@@ -30,6 +36,13 @@ const (
 type refusal struct {
 	code    code
 	message string
+}
+
+// refuse ends a connection, from any goroutine. Clients that speak version 5
+// read the event, newer ones the code.
+func refuse(c *server.Conn, r *refusal) {
+	_ = c.Send(server.Text, appendErrorEvent(nil, *r))
+	_ = c.Close(server.StatusCode(r.code), r.message)
 }
 
 // appendErrorEvent appends a pusher:error event. Unlike that of other events its

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/roost-ws/roost/server"
@@ -10,9 +11,20 @@ import (
 // goroutine touches its subscribers.
 type roster struct {
 	channel *channel
-	loop    int
+	loop    int32
+	// pending is how many messages were handed to the roster and are not yet
+	// delivered to all of it. It grows under the channel's lock.
+	pending atomic.Int32
 	subs    []subscriber
-	fanout  *fanout // events on their way to subs; nil when there are none
+	fanout  *fanout // messages on their way to subs; nil when there are none
+	late    *late   // who subscribed while messages were pending; nil when nobody
+}
+
+// late is the subscribers for whom some pending messages come too late: what these
+// say was in what they started from.
+type late struct {
+	since map[*server.Conn]uint64 // the last such message for each
+	until uint64                  // the last such message for any
 }
 
 // subscriber is a roster's half of a subscription, subscription the session's.
@@ -48,6 +60,7 @@ type fanout struct {
 
 // message is one event for one channel, encoded once for everybody.
 type message struct {
+	serial      uint64 // of the channel
 	prepared    *server.Prepared
 	excludeLoop int    // -1 when nobody is excluded
 	exclude     uint64 // the number of a connection of that loop
@@ -59,10 +72,30 @@ func (r *roster) add(c *server.Conn, at int) (index uint32) {
 	return uint32(len(r.subs) - 1)
 }
 
+// postpone keeps the pending messages up to since from a new subscriber.
+func (r *roster) postpone(c *server.Conn, since uint64) {
+	if r.late == nil {
+		r.late = &late{since: make(map[*server.Conn]uint64)}
+	}
+	r.late.since[c] = since
+	r.late.until = since // it never falls: a channel counts up
+}
+
+// delivered is called when m has been delivered to all of the roster.
+func (r *roster) delivered(m *message) {
+	r.pending.Add(-1)
+	if r.late != nil && m.serial >= r.late.until {
+		r.late = nil
+	}
+}
+
 // remove takes the subscriber at index i out. The hole is filled from the end of
 // its part, and so on, so that nobody changes over to another part: one who moved from
 // "waits for it" to "has it" would miss an event, the other way round get it twice.
 func (r *roster) remove(i int) {
+	if r.late != nil {
+		delete(r.late.since, r.subs[i].conn)
+	}
 	if f := r.fanout; f != nil {
 		if i < f.cursor {
 			f.cursor--
@@ -98,16 +131,20 @@ func (r *roster) move(from, to int) {
 }
 
 // next takes one subscriber who waits for the front message, and is over when
-// there is none. c is nil for the one who is excluded. The subscriber counts as
+// there is none. c is nil for one who does not get it. The subscriber counts as
 // served from here on: a failed delivery ends a connection, and then it leaves the
 // roster in the middle of this.
 func (f *fanout) next() (c *server.Conn, over bool) {
 	if f.cursor == f.end {
 		return nil, true
 	}
-	c = f.roster.subs[f.cursor].conn
+	r, m := f.roster, f.queue.front()
+	c = r.subs[f.cursor].conn
 	f.cursor++
-	if m := f.queue.front(); m.excludeLoop == f.roster.loop && m.exclude == c.ID() {
+	if m.excludeLoop == int(r.loop) && m.exclude == c.ID() {
+		return nil, false
+	}
+	if r.late != nil && m.serial <= r.late.since[c] {
 		return nil, false
 	}
 	return c, false

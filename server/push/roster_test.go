@@ -76,7 +76,8 @@ func TestSubscriptionsStayConsistent(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e", "f", "g"}
 	for seed := range uint64(50) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
-		sh, a := &shard{}, &app{}
+		a, _ := stage(t, 1)
+		sh := a.hub.shards[0]
 		var sessions []*session
 		for range 20 {
 			s := &session{app: a, conn: &server.Conn{}}
@@ -102,7 +103,7 @@ func TestSubscriptionsStayConsistent(t *testing.T) {
 			if i := s.index(name); i >= 0 {
 				s.leave(sh, i)
 			} else {
-				s.join(sh, name)
+				s.join(sh, name, nil)
 			}
 			check()
 		}

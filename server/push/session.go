@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push/internal/rate"
 )
 
 // session is what the protocol knows of one connection. It is the connection's
@@ -13,6 +14,49 @@ type session struct {
 	app  *app
 	conn *server.Conn
 	subs []subscription
+	rare *rare // nil for a connection that only listens
+}
+
+// rare is what only some connections need.
+type rare struct {
+	seats        []seat
+	user         *signedIn // nil until then
+	events       rate.Rate // of the client's own
+	unauthorised bool      // and due to become authorised
+}
+
+// seat is a membership: whom the connection stands for on a presence channel.
+type seat struct {
+	channel *channel
+	member  *member
+}
+
+func (s *session) rarely() *rare {
+	if s.rare == nil {
+		s.rare = &rare{}
+	}
+	return s.rare
+}
+
+// user is who s is signed in as, or nil.
+func (s *session) user() *signedIn {
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.user
+}
+
+// member is whom s stands for on the named channel, or nil.
+func (s *session) member(channel string) *member {
+	if s.rare == nil {
+		return nil
+	}
+	for _, seat := range s.rare.seats {
+		if seat.channel.name == channel {
+			return seat.member
+		}
+	}
+	return nil
 }
 
 // sessionOf returns the session of c, or nil when its handshake was refused.
@@ -25,24 +69,34 @@ func sessionOf(c *server.Conn) *session {
 func (h *Hub) open(c *server.Conn, r *server.Request) {
 	a, no := h.apps.Load().admit(r.Path(), r.Query())
 	if no == nil {
-		no = a.enter()
+		no = a.config.Load().welcomes(r.Header("Origin"), r.Header("X-Forwarded-Proto"))
+	}
+	if no == nil {
+		no = h.enter(a)
 	}
 	if no != nil {
-		// Clients that speak version 5 read the event, newer ones the code.
-		_ = c.Send(server.Text, appendErrorEvent(nil, *no))
-		_ = c.Close(server.StatusCode(no.code), no.message)
+		refuse(c, no)
 		return
 	}
-	c.SetValue(&session{app: a, conn: c})
+	s := &session{app: a, conn: c}
+	c.SetValue(s)
+	if within := a.config.Load().AuthorisedWithin; within > 0 {
+		h.await(s, within)
+	}
 	_ = c.Send(server.Text, h.appendEstablished(nil, h.socketID(c)))
 }
 
-// enter counts a new connection, up to the app's limit.
-func (a *app) enter() *refusal {
+// enter counts a new connection, up to the limits of the app and of the hub.
+func (h *Hub) enter(a *app) *refusal {
 	limit := a.config.Load().Limits.Connections
 	if n := a.connections.Add(1); limit > 0 && n > int64(limit) {
 		a.connections.Add(-1)
 		return &refusal{codeOverQuota, "Application is over its connection quota"}
+	}
+	if n := h.connections.Add(1); h.limit > 0 && n > h.limit {
+		h.connections.Add(-1)
+		a.connections.Add(-1)
+		return &refusal{codeOverCapacity, "The server is over its capacity"}
 	}
 	return nil
 }
@@ -66,7 +120,14 @@ func (h *Hub) close(c *server.Conn) {
 	for len(s.subs) > 0 {
 		s.leave(sh, len(s.subs)-1)
 	}
+	if user := s.user(); user != nil {
+		s.app.signOut(s, user.id, user.watchlist)
+	}
+	if s.rare != nil {
+		s.rare.unauthorised = false // it is too late to refuse it
+	}
 	s.app.connections.Add(-1)
+	h.connections.Add(-1)
 }
 
 // message serves one message of a client.
@@ -74,6 +135,10 @@ func (h *Hub) message(c *server.Conn, op server.Opcode, payload []byte) {
 	s := sessionOf(c)
 	if s == nil {
 		return // refused; its Close frame is on the way
+	}
+	if no := s.app.serving(); no != nil {
+		refuse(c, no)
+		return
 	}
 	event, err := parseClientEvent(payload)
 	switch {
@@ -91,7 +156,7 @@ const statusUnsupportedData server.StatusCode = 1003
 
 // dispatch serves one event of a client.
 func (h *Hub) dispatch(s *session, event clientEvent) {
-	switch string(event.name) {
+	switch name := event.name.Bytes(); string(name) {
 	case "pusher:ping":
 		_ = s.conn.SendPrepared(h.pong)
 	case "pusher:pong":
@@ -100,16 +165,21 @@ func (h *Hub) dispatch(s *session, event clientEvent) {
 		h.subscribe(s, event.data)
 	case "pusher:unsubscribe":
 		h.unsubscribe(s, event.data)
+	case "pusher:signin":
+		h.signIn(s, event.data)
 	default:
-		if bytes.HasPrefix(event.name, []byte("client-")) {
-			s.complain("Client events are not enabled for this app")
+		if bytes.HasPrefix(name, []byte("client-")) {
+			h.relay(s, event)
 			return
 		}
-		s.complain("Unknown event: the server serves pusher:subscribe, pusher:unsubscribe, pusher:ping and pusher:pong")
+		s.complain("Unknown event: clients may send pusher:subscribe, pusher:unsubscribe, pusher:signin, pusher:ping, pusher:pong and client-...")
 	}
 }
 
 // complain tells a client about a mistake that does not end its connection.
-func (s *session) complain(message string) {
-	_ = s.conn.Send(server.Text, appendErrorEvent(nil, refusal{codeNone, message}))
+func (s *session) complain(message string) { s.tell(&refusal{codeNone, message}) }
+
+// tell is complain with a code.
+func (s *session) tell(r *refusal) {
+	_ = s.conn.Send(server.Text, appendErrorEvent(nil, *r))
 }

@@ -3,6 +3,8 @@ package push
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/roost-ws/roost/server"
 )
 
 // shard delivers events on one loop.
@@ -15,6 +17,7 @@ type shard struct {
 	loop int
 	post func(loop int, task func()) error
 	task func() // run, made a value once
+	send func(*server.Conn, *server.Prepared) error
 
 	pending   atomic.Int64 // events accepted and not yet delivered to all of a roster
 	delivered atomic.Uint64
@@ -26,15 +29,18 @@ type shard struct {
 	posted bool       // guarded by mu: run is going to be called
 
 	// The rest belongs to the loop's goroutine.
-	spare  []delivery    // becomes the inbox when that is emptied
-	active fifo[*fanout] // rosters with events on their way, served in turn
-	free   []*fanout     // for reuse; an idle roster has none
-	buf    []byte        // for frames that are written once
+	spare        []delivery    // becomes the inbox when that is emptied
+	active       fifo[*fanout] // rosters with events on their way, served in turn
+	free         []*fanout     // for reuse; an idle roster has none
+	buf          []byte        // for frames that are written once
+	inner        []byte        // for what becomes a string in such a frame
+	unauthorised waiting       // sessions that have to become authorised
 }
 
-// delivery is an event on its way to a roster.
+// delivery is a message on its way to a roster, or to one connection.
 type delivery struct {
 	roster  *roster
+	conn    *server.Conn // instead of a roster
 	message *message
 }
 
@@ -101,6 +107,12 @@ func (s *shard) collect() {
 	s.inbox = s.spare[:0]
 	s.mu.Unlock()
 	for i, d := range inbox {
+		inbox[i] = delivery{}
+		if d.conn != nil {
+			_ = s.send(d.conn, d.message.prepared) // or it is gone
+			s.pending.Add(-1)
+			continue
+		}
 		f := d.roster.fanout
 		if f == nil {
 			f = s.take()
@@ -111,7 +123,6 @@ func (s *shard) collect() {
 		if f.queue.len() == 1 {
 			f.begin()
 		}
-		inbox[i] = delivery{}
 	}
 	s.spare = inbox
 }
@@ -125,7 +136,7 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 		c, over := f.next()
 		switch {
 		case over:
-			f.queue.pop()
+			f.roster.delivered(f.queue.pop())
 			s.pending.Add(-1)
 			if f.queue.len() > 0 {
 				f.begin()
@@ -133,7 +144,7 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 		case c != nil:
 			// Whoever cannot be sent to is being closed; its OnClose takes it
 			// out of the roster.
-			_ = c.SendPrepared(f.queue.front().prepared)
+			_ = s.send(c, f.queue.front().prepared)
 			sent++
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // newShard is a shard of a loop that runs when the test says so.
 func newShard() (s *shard, wakes *int) {
 	wakes = new(int)
-	s = &shard{post: func(int, func()) error { *wakes++; return nil }}
+	s = &shard{post: func(int, func()) error { *wakes++; return nil }, send: (*server.Conn).SendPrepared}
 	s.task = s.run
 	return s, wakes
 }
@@ -30,7 +30,7 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 	m := &message{exclude: (&server.Conn{}).ID()}
 	if n := testing.AllocsPerRun(100, func() {
 		for range 3 {
-			s.put(delivery{r, m})
+			s.put(delivery{roster: r, message: m})
 		}
 		for s.pending.Load() > 0 {
 			s.run()
@@ -54,7 +54,7 @@ func TestShardServesInTurns(t *testing.T) {
 	}
 	join(few)
 	for i, r := range []*roster{crowd, crowd, few} {
-		if wake := s.put(delivery{r, m}); wake != (i == 0) {
+		if wake := s.put(delivery{roster: r, message: m}); wake != (i == 0) {
 			t.Errorf("put %d wants the loop woken: %v", i, wake)
 		}
 	}
@@ -83,7 +83,7 @@ func TestShardLosesNoWakeUp(t *testing.T) {
 	s, _ := newShard()
 	r := &roster{channel: &channel{name: "c"}}
 	join(r)
-	d := delivery{r, &message{exclude: (&server.Conn{}).ID()}}
+	d := delivery{roster: r, message: &message{exclude: (&server.Conn{}).ID()}}
 	s.put(d)
 	s.collect()
 	if s.put(d) {

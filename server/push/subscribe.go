@@ -2,16 +2,17 @@ package push
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
 // The kinds of refused subscriptions, as clients see them.
 const (
-	kindAuth        = "AuthError"
-	kindLimit       = "LimitReached"
-	kindInvalid     = "InvalidChannel"
-	kindUnsupported = "UnsupportedChannel"
+	kindAuth    = "AuthError"
+	kindLimit   = "LimitReached"
+	kindInvalid = "InvalidChannel"
 )
 
 // subscribe serves pusher:subscribe.
@@ -21,39 +22,126 @@ func (h *Hub) subscribe(s *session, data JSON) {
 		s.complain(err.Error())
 		return
 	}
-	if no := s.admission(h.socketID(s.conn), d); no != nil {
-		_ = s.conn.Send(server.Text, appendSubscriptionError(nil, d.channel, *no))
-		return
-	}
-	// A second subscribe is answered like the first: a client that unsubscribes and
-	// subscribes in one breath must not end up with an error.
 	sh := h.shards[s.conn.Loop()]
-	if s.index(d.name) < 0 {
-		s.join(sh, d.name)
+	who, no := s.admission(h.socketID(s.conn), d)
+	if no == nil {
+		no = s.enter(sh, d.name, who)
 	}
-	sh.buf = append(sh.buf[:0], `{"event":"pusher_internal:subscription_succeeded","channel":"`...)
-	sh.buf = append(sh.buf, d.name...)
-	sh.buf = append(sh.buf, `","data":"{}"}`...)
-	_ = s.conn.Send(server.Text, sh.buf)
+	if no != nil {
+		_ = s.conn.Send(server.Text, appendSubscriptionError(nil, d.channel, *no))
+	}
 }
 
-// admission says why s, which clients know as id, may not subscribe, if so.
-func (s *session) admission(id SocketID, d subscribeData) *subscriptionRefusal {
-	config := s.app.config.Load()
-	kind := kindOf(d.name)
+// enter subscribes s to a channel that admits it, and tells it what it starts from.
+func (s *session) enter(sh *shard, name string, who *identity) *subscriptionRefusal {
+	// A second subscribe is answered like the first: a client that unsubscribes and
+	// subscribes in one breath must not end up with an error.
+	if i := s.index(name); i >= 0 {
+		var j joined
+		if m := s.member(name); m != nil {
+			j.members, j.count = s.app.present(s.subs[i].roster.channel, m)
+		}
+		s.succeed(sh, name, &j)
+		return nil
+	}
+	j, no := s.join(sh, name, who)
+	if no != nil {
+		return no
+	}
+	kind := kindOf(name)
+	if kind.private && s.rare != nil {
+		s.rare.unauthorised = false
+	}
+	s.succeed(sh, name, &j)
 	switch {
-	case !validChannelName(d.name):
-		return &subscriptionRefusal{kindInvalid, fmt.Sprintf("Invalid channel name: 1 to %d of the characters a-z A-Z 0-9 _ - = @ , . ;", MaxChannelName), 400}
-	case kind.presence:
-		return &subscriptionRefusal{kindUnsupported, "Presence channels are not served by this version", 501}
-	case kind.cache:
-		return &subscriptionRefusal{kindUnsupported, "Cache channels are not served by this version", 501}
-	case kind.private && !config.authorises(d.auth, id.String(), d.name):
-		return &subscriptionRefusal{kindAuth, fmt.Sprintf("Invalid signature: expected the app key, a colon and the HMAC SHA256 hex digest of %s:%s", id, d.name), 401}
-	case len(s.subs) >= config.Limits.ChannelsPerConnection && s.index(d.name) < 0:
-		return &subscriptionRefusal{kindLimit, fmt.Sprintf("A connection may subscribe to %d channels", config.Limits.ChannelsPerConnection), 4100}
+	case !kind.cache:
+	case j.cached != nil:
+		_ = s.conn.Send(server.Text, j.cached.frame)
+	default:
+		sh.buf = append(sh.buf[:0], `{"event":"pusher:cache_miss","channel":"`...)
+		sh.buf = append(sh.buf, name...)
+		sh.buf = append(sh.buf, `","data":"{}"}`...)
+		_ = s.conn.Send(server.Text, sh.buf)
 	}
 	return nil
+}
+
+// succeed tells s that it is subscribed, and to whom it is in company.
+func (s *session) succeed(sh *shard, name string, j *joined) {
+	sh.buf = append(sh.buf[:0], `{"event":"pusher_internal:subscription_succeeded","channel":`...)
+	sh.buf = appendChannel(sh.buf, name)
+	if j.members == nil {
+		sh.buf = append(sh.buf, `,"data":"{}"}`...)
+	} else {
+		sh.inner = appendMembers(sh.inner[:0], j.members, j.count)
+		sh.buf = append(sh.buf, `,"data":`...)
+		sh.buf = rawjson.AppendQuote(sh.buf, sh.inner)
+		sh.buf = append(sh.buf, '}')
+	}
+	_ = s.conn.Send(server.Text, sh.buf)
+	if cap(sh.buf) > keepBytes {
+		sh.buf, sh.inner = nil, nil
+	}
+}
+
+// keepBytes is the largest buffer that a loop keeps for its next frame.
+const keepBytes = 64 << 10
+
+// admission says why s, which clients know as id, may not subscribe, if so, and
+// as whom if the channel wants to know.
+func (s *session) admission(id SocketID, d subscribeData) (who *identity, no *subscriptionRefusal) {
+	config := s.app.config.Load()
+	kind := kindOf(d.name)
+	if kind.user {
+		if owner, ok := userOf(d.name); !ok || s.user() == nil || s.user().id != owner {
+			return nil, &subscriptionRefusal{kindAuth, "A user's own channel is for connections that are signed in as that user", 401}
+		}
+	} else if !validChannelName(d.name) {
+		return nil, &subscriptionRefusal{kindInvalid, fmt.Sprintf("Invalid channel name: 1 to %d of the characters a-z A-Z 0-9 _ - = @ , . ;", MaxChannelName), 400}
+	}
+	if kind.private {
+		if no := authorise(config, id, d); no != nil {
+			return nil, no
+		}
+	}
+	if kind.presence {
+		if who, no = s.identify(config, d); no != nil {
+			return nil, no
+		}
+	}
+	if len(s.subs) >= config.Limits.ChannelsPerConnection && s.index(d.name) < 0 {
+		return nil, &subscriptionRefusal{kindLimit, fmt.Sprintf("A connection may subscribe to %d channels", config.Limits.ChannelsPerConnection), 4100}
+	}
+	return who, nil
+}
+
+// authorise checks the signature of a subscription.
+func authorise(config *App, id SocketID, d subscribeData) *subscriptionRefusal {
+	signed, shown := []string{id.String(), d.name}, ""
+	if d.channelData.Kind() == rawjson.String {
+		signed, shown = append(signed, string(d.channelData.Bytes())), ":<channel_data>"
+	}
+	if config.authorises(d.auth, signed...) {
+		return nil
+	}
+	return &subscriptionRefusal{kindAuth, fmt.Sprintf("Invalid signature: expected the app key, a colon and the HMAC SHA256 hex digest of %s:%s%s", id, d.name, shown), 401}
+}
+
+// identify says as whom s subscribes to a presence channel.
+func (s *session) identify(config *App, d subscribeData) (*identity, *subscriptionRefusal) {
+	switch d.channelData.Kind() {
+	case rawjson.String:
+		who, err := parseChannelData(d.channelData.Bytes(), &config.Limits)
+		if err != nil {
+			return nil, &subscriptionRefusal{kindAuth, "Invalid " + err.Error(), 400}
+		}
+		return who, nil
+	case rawjson.Absent, rawjson.Null:
+		if user := s.user(); user != nil {
+			return &user.identity, nil
+		}
+	}
+	return nil, &subscriptionRefusal{kindAuth, "Subscribing to a presence channel takes channel_data, a string, or having signed in", 401}
 }
 
 // unsubscribe serves pusher:unsubscribe. There is no reply, and none is missed
@@ -80,11 +168,22 @@ func (s *session) index(name string) int {
 }
 
 // join subscribes s, whose loop's shard is sh, to the named channel.
-func (s *session) join(sh *shard, name string) {
-	r := s.app.directory.join(name, sh.loop)
+func (s *session) join(sh *shard, name string, who *identity) (joined, *subscriptionRefusal) {
+	j, no := s.app.join(name, sh.loop, who)
+	if no != nil {
+		return j, no
+	}
 	sh.subscriptions.Add(1)
+	r := j.roster
+	if j.waiting {
+		r.postpone(s.conn, j.since)
+	}
 	at := r.add(s.conn, len(s.subs))
 	s.subs = append(s.subs, subscription{roster: r, at: at})
+	if j.member != nil {
+		s.rarely().seats = append(s.rarely().seats, seat{r.channel, j.member})
+	}
+	return j, nil
 }
 
 // leave ends subscription i. The last one takes its place.
@@ -100,7 +199,17 @@ func (s *session) leave(sh *shard, i int) {
 	s.subs[last] = subscription{}
 	s.subs = s.subs[:last]
 	sub.roster.remove(int(sub.at))
-	if len(sub.roster.subs) == 0 {
-		s.app.directory.leave(sub.roster)
+	s.app.leave(sub.roster, s.stand(sub.roster.channel))
+}
+
+// stand gives up s's seat on a channel, and returns whose it was, or nil.
+func (s *session) stand(ch *channel) *member {
+	if !ch.kind.presence {
+		return nil
 	}
+	seats := s.rare.seats
+	i := slices.IndexFunc(seats, func(seat seat) bool { return seat.channel == ch })
+	m := seats[i].member
+	s.rare.seats = slices.Delete(seats, i, i+1)
+	return m
 }

@@ -1,0 +1,158 @@
+package push
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// joined is what somebody who just subscribed starts from: everything that was
+// handed out up to message since is in it, and nothing that came later.
+type joined struct {
+	roster *roster
+	// since is the last message that is not for the new subscriber.
+	since   uint64
+	waiting bool // that or an earlier one may not have been delivered yet
+
+	member  *member   // on a presence channel, the subscriber's user
+	members []*member // on a presence channel, everybody
+	count   int       // on a presence channel, how many everybody is
+	cached  *cached   // on a cache channel, the last event; nil if there is none
+}
+
+// join subscribes a connection of the given loop to the named channel, as who if
+// that is a presence channel. It is called on the loop's goroutine, which then
+// puts the connection on the roster.
+func (a *app) join(name string, loop int, who *identity) (j joined, no *subscriptionRefusal) {
+	var onStack [8]*shard
+	asleep := onStack[:0]
+	config := a.config.Load()
+	now := a.hub.now()
+	s := a.directory.stripe(name)
+	s.mu.Lock()
+	ch, isNew := s.make(name)
+	if isNew {
+		ch.prepare(config)
+	}
+	if ch.kind.presence && !ch.admits(who, config.Limits.PresenceMembers) {
+		s.mu.Unlock() // a new channel admits somebody, so none is left empty
+		return j, &subscriptionRefusal{kindLimit, fmt.Sprintf("A presence channel may have %d members", config.Limits.PresenceMembers), 4100}
+	}
+	if isNew {
+		a.happened(ch, Notice{Name: ChannelOccupied})
+	}
+	ch.count++
+	if ch.kind.presence {
+		asleep = a.enterMember(ch, who, &j, asleep)
+	}
+	j.roster = ch.rosterOn(loop)
+	j.since, j.waiting = ch.serial, j.roster.pending.Load() > 0
+	if ch.kind.cache {
+		j.cached = a.lookUp(ch, now)
+	}
+	asleep = a.counted(ch, config, now, asleep)
+	s.mu.Unlock()
+	wakeAll(asleep)
+	a.hub.notices.tell()
+	return j, nil
+}
+
+// leave ends a subscription that was taken off its roster, and the user's
+// membership with their last one. It is called on the roster's loop.
+//
+// An empty roster leaves the channel, and the last one takes the channel with
+// it. Messages that were handed out before still go to r, where nobody is left; whoever
+// joins again gets a new roster and only later messages.
+func (a *app) leave(r *roster, m *member) {
+	var onStack [8]*shard
+	asleep := onStack[:0]
+	config := a.config.Load()
+	ch := r.channel
+	s := a.directory.stripe(ch.name)
+	s.mu.Lock()
+	ch.count--
+	if len(r.subs) == 0 {
+		i := slices.Index(ch.rosters, r)
+		ch.rosters = slices.Delete(ch.rosters, i, i+1)
+	}
+	if m != nil {
+		asleep = a.leaveMember(ch, m, asleep)
+	}
+	if len(ch.rosters) > 0 {
+		asleep = a.counted(ch, config, a.hub.now(), asleep)
+	} else {
+		delete(s.channels, ch.name)
+		a.happened(ch, Notice{Name: ChannelVacated})
+	}
+	s.mu.Unlock()
+	wakeAll(asleep)
+	a.hub.notices.tell()
+}
+
+// deliver hands a message to all subscribers of the named channel. An event that
+// a cache channel is to keep is kept.
+func (a *app) deliver(name string, m *message, keep *cached) {
+	var onStack [8]*shard
+	asleep := onStack[:0]
+	s := a.directory.stripe(name)
+	s.mu.Lock()
+	ch := s.channels[name]
+	if keep != nil {
+		a.cache.put(name, keep, a.config.Load().Limits.CacheBytes)
+		if ch != nil && ch.special != nil {
+			ch.special.missed = 0
+		}
+	}
+	if ch != nil {
+		asleep = a.hand(ch, m, asleep)
+	}
+	s.mu.Unlock()
+	wakeAll(asleep)
+}
+
+// hand puts m into the inboxes of all loops that have subscribers of ch. The
+// channel stays locked, so that two messages enter all inboxes in the same order. It
+// adds to asleep the shards to be woken when the lock is free.
+func (a *app) hand(ch *channel, m *message, asleep []*shard) []*shard {
+	ch.serial++
+	m.serial = ch.serial
+	for _, r := range ch.rosters {
+		r.pending.Add(1)
+		if s := a.hub.shards[r.loop]; s.put(delivery{roster: r, message: m}) {
+			asleep = append(asleep, s)
+		}
+	}
+	return asleep
+}
+
+func wakeAll(asleep []*shard) {
+	for _, s := range asleep {
+		s.wake()
+	}
+}
+
+// happened makes a notice of what happened to ch, which is locked. A user's own
+// channel is nobody else's business.
+func (a *app) happened(ch *channel, n Notice) {
+	if ch.kind.user || a.hub.notices.to == nil {
+		return
+	}
+	n.App, n.Channel = a.config.Load().ID, ch.name
+	a.hub.notices.add(n)
+}
+
+// missEvery is how often subscribers of one empty cache channel are worth a notice.
+const missEvery = 10 * time.Second
+
+// lookUp returns the last event of a cache channel, which is locked.
+func (a *app) lookUp(ch *channel, now time.Time) *cached {
+	if c := a.cache.get(ch.name, now); c != nil {
+		return c
+	}
+	sp := ch.rarely()
+	if sp.missed == 0 || now.UnixNano()-sp.missed >= int64(missEvery) {
+		sp.missed = now.UnixNano()
+		a.happened(ch, Notice{Name: CacheMiss})
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package push
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// alarmPeriod is how long after it was asked for an alarm rings: how late what
+// the protocol does after some seconds may be.
+const alarmPeriod = time.Second
+
+// alarm rings once, a while after the first who asked. Nothing ticks while
+// nobody waits for anything.
+type alarm struct {
+	asked atomic.Bool
+	ring  func()
+}
+
+func (a *alarm) ask() {
+	if a.asked.Swap(true) {
+		return
+	}
+	time.AfterFunc(alarmPeriod, func() {
+		a.asked.Store(false) // before it rings: who asks now has not been seen to
+		a.ring()
+	})
+}
+
+// wallClock is what notices and the ends of things are dated by.
+func wallClock() time.Time { return time.Now() }
+
+// rang does what some connection or channel has waited for.
+func (h *Hub) rang() {
+	h.tellDueCounts()
+	for _, s := range h.shards {
+		if s.unauthorised.count.Load() > 0 {
+			_ = s.post(s.loop, func() { h.expire(s) }) // or the loop is gone, and they with it
+		}
+	}
+}

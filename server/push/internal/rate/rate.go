@@ -1,0 +1,26 @@
+// Package rate bounds how often something may happen, in eight bytes and
+// without a timer. It does not know what it bounds.
+package rate
+
+import "time"
+
+// Rate allows a number of events at once, and as many again in each second that
+// follows, evenly. Its zero value has allowed none. It is not safe for
+// concurrent use.
+type Rate struct {
+	// paid is the time, in Unix nanoseconds, up to which the allowance is used up.
+	paid int64
+}
+
+// Take reports whether one more event is allowed at the time now, and if so
+// counts it. perSecond must be at least 1.
+func (r *Rate) Take(now time.Time, perSecond int) bool {
+	each := int64(time.Second) / int64(perSecond)
+	at := now.UnixNano()
+	paid := max(r.paid, at)
+	if paid-at > each*int64(perSecond-1) {
+		return false
+	}
+	r.paid = paid + each
+	return true
+}

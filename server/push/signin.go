@@ -1,0 +1,89 @@
+package push
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push/internal/rawjson"
+)
+
+// signedIn is who a connection is signed in as.
+type signedIn struct {
+	identity
+	watchlist []string
+}
+
+// signIn serves pusher:signin. A connection that fails to prove who its user is
+// is of no use to that user, and is closed.
+func (h *Hub) signIn(s *session, data JSON) {
+	auth, userData, err := parseSignIn(data)
+	if err != nil {
+		s.complain(err.Error())
+		return
+	}
+	config := s.app.config.Load()
+	id := h.socketID(s.conn)
+	if !config.authorises(auth, id.String(), "", "user", "", string(userData)) {
+		refuse(s.conn, &refusal{codeUnauthorised, fmt.Sprintf("Invalid signature: expected the app key, a colon and the HMAC SHA256 hex digest of %s::user::<user_data>", id)})
+		return
+	}
+	who, watchlist, err := parseUserData(userData, &config.Limits)
+	if err != nil {
+		refuse(s.conn, &refusal{codeUnauthorised, "Invalid " + err.Error()})
+		return
+	}
+	switch now := s.user(); {
+	case now == nil:
+		h.welcome(s, who, watchlist, userData)
+	case now.id == who.id: // a client that did not wait for the first answer
+		_ = s.conn.Send(server.Text, appendSignedIn(nil, userData))
+	default:
+		refuse(s.conn, &refusal{codeUnauthorised, "The connection is signed in as another user"})
+	}
+}
+
+// welcome makes s a connection of its user.
+func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []byte) {
+	tooMany := len(watchlist) > MaxWatchlist
+	if tooMany {
+		watchlist = slices.Clone(watchlist[:MaxWatchlist])
+	}
+	slices.Sort(watchlist)
+	watchlist = slices.Compact(watchlist)
+	s.rarely().user = &signedIn{*who, watchlist}
+	s.rarely().unauthorised = false
+	online, offline := s.app.signIn(s, who.id, watchlist)
+
+	_ = s.conn.Send(server.Text, appendSignedIn(nil, userData))
+	if tooMany {
+		s.tell(&refusal{codeWatchlistLimit, fmt.Sprintf("The watchlist has more than %d users: the first %d are watched", MaxWatchlist, MaxWatchlist)})
+	}
+	if len(watchlist) > 0 {
+		_ = s.conn.Send(server.Text, appendWatchlistEvents(nil, "online", online, "offline", offline))
+	}
+}
+
+// parseSignIn reads the data of pusher:signin.
+func parseSignIn(data JSON) (auth string, userData []byte, err error) {
+	var fields [2]JSON
+	if err = pick(fields[:], data, "auth", "user_data"); err == nil &&
+		(fields[0].Kind() != rawjson.String || fields[1].Kind() != rawjson.String) {
+		err = errors.New("auth and user_data: expected strings")
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("invalid pusher:signin: %w", err)
+	}
+	return string(fields[0].Bytes()), fields[1].Bytes(), nil
+}
+
+// appendSignedIn appends the answer: user_data, a string, within an object,
+// within a string.
+func appendSignedIn(b, userData []byte) []byte {
+	data := rawjson.AppendQuote([]byte(`{"user_data":`), userData)
+	data = append(data, '}')
+	b = append(b, `{"event":"pusher:signin_success","data":`...)
+	b = rawjson.AppendQuote(b, data)
+	return append(b, '}')
+}
