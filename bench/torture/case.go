@@ -2,6 +2,7 @@ package torture
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,7 +36,8 @@ type talk struct {
 
 // exchange is what is sent in one go and what must come back for it.
 type exchange struct {
-	send  Wire
+	parts []part
+	send  Wire          // the parts, once the case is played
 	chop  int           // send in writes of so many bytes
 	quiet time.Duration // nothing may come for so long after it
 	want  []expect
@@ -85,7 +87,7 @@ func (e ending) String() string {
 
 // keeps is a case after which the connection goes on.
 func keeps(id, rfc, name string, send []part, want ...expect) Case {
-	return script(id, rfc, name, ending{how: alive}, exchange{send: wireOf(send...), want: want})
+	return script(id, rfc, name, ending{how: alive}, exchange{parts: send, want: want})
 }
 
 // rejects is a case that the server must fail the connection for. In one write
@@ -98,19 +100,21 @@ func rejects(id, rfc, name string, code uint16, send ...part) Case {
 
 // rejectsAtOnce is one whose last byte must be enough: nothing follows it.
 func rejectsAtOnce(id, rfc, name string, code uint16, send ...part) Case {
-	return script(id, rfc, name, ending{failed, []uint16{code}}, exchange{send: wireOf(send...)})
+	return script(id, rfc, name, ending{failed, []uint16{code}}, exchange{parts: send})
 }
 
 // closes is a case that ends with the client's Close.
 func closes(id, rfc, name string, codes []uint16, send []part, want ...expect) Case {
-	return script(id, rfc, name, ending{closed, codes}, exchange{send: wireOf(send...), want: want})
+	return script(id, rfc, name, ending{closed, codes}, exchange{parts: send, want: want})
 }
 
 func script(id, rfc, name string, end ending, exchanges ...exchange) Case {
 	c := Case{ID: id, RFC: rfc, Name: name, talk: &talk{exchanges: exchanges, end: end}, modes: everyMode}
 	var size int
 	for _, x := range exchanges {
-		size += len(x.send.Bytes)
+		for _, p := range x.parts {
+			size += p.size()
+		}
 		if x.quiet > 0 {
 			c.modes &^= Splits // a pause for every offset would take minutes
 		}
@@ -120,6 +124,16 @@ func script(id, rfc, name string, end ending, exchanges ...exchange) Case {
 	}
 	c.Want = c.talk.String()
 	return c
+}
+
+// sent is the talk with its bytes made, for one play.
+func (t *talk) sent() *talk {
+	made := *t
+	made.exchanges = slices.Clone(t.exchanges)
+	for i := range made.exchanges {
+		made.exchanges[i].send = wireOf(made.exchanges[i].parts...)
+	}
+	return &made
 }
 
 // wholeFrom is the size from which a case is no longer cut: those that are this
@@ -172,7 +186,7 @@ func (c Case) chopped(size int) Case {
 	return c
 }
 
-// lazily is a case whose bytes are made when it is played.
+// lazily is a case of so many frames that they are made when it is played.
 func lazily(build func() Case) Case {
 	c := build()
 	c.talk, c.build = nil, func() *talk { return build().talk }

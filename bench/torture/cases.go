@@ -1,11 +1,16 @@
 package torture
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // allCases is the table. Some sizes in it are limits that the server was
 // started with, and the handshakes name its host and path.
 func allCases(o *Options) []Case {
-	return slices.Concat(
+	all := slices.Concat(
 		framingCases(),
 		controlCases(),
 		reservedCases(),
@@ -27,4 +32,16 @@ func allCases(o *Options) []Case {
 		floodCases(o),
 		processCases(o),
 	)
+	slices.SortFunc(all, func(a, b Case) int { return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// compareRows orders ids, or rows, by their row: F2 before F10.
+func compareRows(a, b string) int {
+	number := func(id string) int {
+		row, _, _ := strings.Cut(id, "/")
+		n, _ := strconv.Atoi(row[1:])
+		return n
+	}
+	return cmp.Or(cmp.Compare(a[:1], b[:1]), cmp.Compare(number(a), number(b)))
 }

@@ -67,9 +67,9 @@ func fragmentCases() (all []Case) {
 	all = append(all,
 		rejectsAtOnce("F11/lone-continuation-two-bytes", "5.4", "the first two bytes of a continuation without a message", 1002, Raw{0x80, 0x81}),
 		script("F12/unfinished", "5.4", "two fragments, a ping, a pause, the last fragment", ending{how: alive},
-			exchange{send: wireOf(more(text("not ")), more(cont("yet ")))},
-			exchange{send: wireOf(ping("still?")), quiet: 100 * time.Millisecond, want: []expect{wantPong("still?")}},
-			exchange{send: wireOf(cont("done")), want: []expect{wantText("not yet done")}}),
+			exchange{parts: []part{more(text("not ")), more(cont("yet "))}},
+			exchange{parts: []part{ping("still?")}, quiet: 100 * time.Millisecond, want: []expect{wantPong("still?")}},
+			exchange{parts: []part{cont("done")}, want: []expect{wantText("not yet done")}}),
 	)
 	return append(all, cutCases()...)
 }

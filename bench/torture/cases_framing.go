@@ -4,16 +4,24 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // filled is n bytes of printable ASCII in which every offset looks different
-// from its neighbours, so that a byte lost or a key misapplied shows.
+// from its neighbours, so that a byte lost or a key misapplied shows. All share
+// one array and are not to be written to.
 func filled(n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(' ' + (i+i/95+i/9025)%95)
+	pattern.Lock()
+	defer pattern.Unlock()
+	for i := len(pattern.bytes); i < n; i++ {
+		pattern.bytes = append(pattern.bytes, byte(' '+(i+i/95+i/9025)%95))
 	}
-	return b
+	return pattern.bytes[:n:n]
+}
+
+var pattern struct {
+	sync.Mutex
+	bytes []byte
 }
 
 // noise is n bytes of every value.

@@ -83,18 +83,18 @@ func (o *Options) spaced(colon string) request {
 // upgradeCases: Upgrade and Connection are lists of tokens in either case. Row H7.
 func upgradeCases(get request) (all []Case) {
 	for name, line := range map[string]string{
-		"camel": "Upgrade: WebSocket", "upper": "Upgrade: WEBSOCKET", "list-first": "Upgrade: websocket, h2c",
-		"list-last": "Upgrade: h2c, websocket", "list-empty": "Upgrade: ,, websocket,",
+		"camel": "Upgrade: WebSocket", "upper": "Upgrade: WEBSOCKET", "first": "Upgrade: websocket, h2c",
+		"last": "Upgrade: h2c, websocket", "empty": "Upgrade: ,, websocket,",
 	} {
-		all = append(all, accepts("H7/upgrade-"+name, "4.2.1; RFC 9110, 7.8", line, get.set("Upgrade", line)))
+		all = append(all, accepts("H7/upgrade-list-"+name, "4.2.1; RFC 9110, 7.8", line, get.set("Upgrade", line)))
 	}
 	for name, line := range map[string]string{
 		"lower": "Connection: upgrade", "upper": "Connection: UPGRADE", "keep-alive": "Connection: keep-alive, Upgrade",
 		"keep-alive-tight": "Connection: keep-alive,Upgrade", "first": "Connection: Upgrade, keep-alive", "empty": "Connection: , Upgrade ,",
 	} {
-		all = append(all, accepts("H7/connection-"+name, "4.2.1; RFC 9110, 7.6.1", line, get.set("Connection", line)))
+		all = append(all, accepts("H7/connection-list-"+name, "4.2.1; RFC 9110, 7.6.1", line, get.set("Connection", line)))
 	}
-	all = append(all, accepts("H7/connection-two-lines", "RFC 9110, 5.3", "Connection: keep-alive and Connection: Upgrade",
+	all = append(all, accepts("H7/connection-list-two-lines", "RFC 9110, 5.3", "Connection: keep-alive and Connection: Upgrade",
 		get.set("Connection", "Connection: keep-alive").with("Connection: Upgrade")))
 
 	// Without Upgrade: websocket the request is plain HTTP, which a server may

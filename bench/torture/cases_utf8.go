@@ -48,8 +48,8 @@ func utf8Cases() (all []Case) {
 		failFast("F23/after-64k", string(filled(65536)), "\xc0", quietly),
 		script("F23/late-fragment", "8.1", "a fragment that ends inside a code point, then one that makes it wrong",
 			ending{failed, []uint16{1007}},
-			exchange{send: wireOf(more(text(greek + "\xf4"))), quiet: quietly},
-			exchange{send: wireOf(header(announce(masked(cont(""), mask0), 10)), Raw("\x90"))}),
+			exchange{parts: []part{more(text(greek + "\xf4"))}, quiet: quietly},
+			exchange{parts: []part{header(announce(masked(cont(""), mask0), 10)), Raw("\x90")}}),
 		rejects("F24/vector", "8.1", "κόσμε and a surrogate, with the key of the RFC's example", 1007,
 			Raw{0x81, 0x8e, 0x37, 0xfa, 0x21, 0x3d, 0xf9, 0x40, 0xc0, 0x80, 0x8e, 0x35, 0xa2, 0xf3, 0x8b, 0x34, 0x94, 0xd0, 0x97, 0x7a}),
 		rejects("F24/then-valid", "8.1", "a good text, a bad one, a good one", 1007, text("good"), text("\xff"), text("good")).
@@ -67,6 +67,6 @@ func failFast(id, good, proof string, still time.Duration) Case {
 	head := header(announce(masked(text(""), mask0), uint64(len(good)+20)))
 	return script(id, "8.1", fmt.Sprintf("a text frame up to %s, a pause, then %x", brief([]byte(good)), proof),
 		ending{failed, []uint16{1007}},
-		exchange{send: wireOf(head, Raw(good)), quiet: still},
-		exchange{send: wireOf(Raw(proof))})
+		exchange{parts: []part{head, Raw(good)}, quiet: still},
+		exchange{parts: []part{Raw(proof)}})
 }

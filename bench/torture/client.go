@@ -27,6 +27,7 @@ type Client struct {
 	fresh  chan struct{} // one token: events were added
 	ended  bool          // an event that nothing can follow was seen, or a Close
 	paused chan struct{} // not nil: the reader waits until it is closed
+	heard  time.Time     // when bytes came last
 
 	http     responses // the reader's own
 	frames   parser
@@ -40,8 +41,9 @@ func dial(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{tcp: nc.(*net.TCPConn), gap: o.Gap, limit: 6 * o.Timeout, fresh: make(chan struct{}, 1)}
+	c := &Client{tcp: nc.(*net.TCPConn), gap: o.Gap, limit: patience * o.Timeout, fresh: make(chan struct{}, 1)}
 	c.log.start = time.Now()
+	c.log.note("connected from %v", c.tcp.LocalAddr())
 	return c, nil
 }
 
@@ -64,6 +66,9 @@ func (c *Client) read() {
 		n, err := c.tcp.Read(buf)
 		if n > 0 {
 			c.log.add(false, buf[:n])
+			c.mu.Lock()
+			c.heard = time.Now()
+			c.mu.Unlock()
 			c.deliver(c.judge(buf[:n])...)
 		}
 		if err == nil {
@@ -124,10 +129,11 @@ func (c *Client) over() bool {
 	return c.ended
 }
 
-// next takes the next event, Silence when none comes in time. Pings of the
-// server's own keep-alive are passed over: no case lasts until they must be
-// answered, except those that set pongs.
+// next takes the next event, Silence when no byte of one comes in time. Pings
+// of the server's own keep-alive are passed over: no case lasts until they must
+// be answered, except those that set pongs.
 func (c *Client) next(within time.Duration) Event {
+	start := time.Now()
 	deadline := time.NewTimer(within)
 	defer deadline.Stop()
 	for {
@@ -145,14 +151,23 @@ func (c *Client) next(within time.Duration) Event {
 				c.mu.Lock()
 			}
 		}
+		since := c.heard
 		c.mu.Unlock()
 		select {
 		case <-c.fresh:
 		case <-deadline.C:
-			return Event{Kind: Silence, Why: within.String()}
+			// A long message on a busy machine: as long as it comes, we wait.
+			left := time.Until(since.Add(within))
+			if left <= 0 || time.Since(start) > patience*within {
+				return Event{Kind: Silence, Why: within.String()}
+			}
+			deadline.Reset(left)
 		}
 	}
 }
+
+// patience is how many times longer than silence something may take that goes on coming.
+const patience = 6
 
 // write sends b in one write. An error is not the case's failure: the server
 // may have ended the connection, and what it said before is judged.

@@ -76,6 +76,8 @@ func (f Frame) appendPart(w *Wire) {
 	w.mark()
 }
 
+func (f Frame) size() int { return 14 + len(f.Payload) }
+
 // Raw is bytes that are sent as they are.
 type Raw []byte
 
@@ -85,8 +87,13 @@ func (r Raw) appendPart(w *Wire) {
 	w.mark()
 }
 
+func (r Raw) size() int { return len(r) }
+
 // part is a piece of what a client sends: a Frame or Raw bytes.
-type part interface{ appendPart(w *Wire) }
+type part interface {
+	appendPart(w *Wire)
+	size() int // about how many bytes it is
+}
 
 // Wire is what a client sends, and the offsets worth cutting at.
 type Wire struct {
@@ -97,7 +104,11 @@ type Wire struct {
 func (w *Wire) mark() { w.Marks = append(w.Marks, len(w.Bytes)) }
 
 func wireOf(parts ...part) Wire {
-	var w Wire
+	size := 0
+	for _, p := range parts {
+		size += p.size()
+	}
+	w := Wire{Bytes: make([]byte, 0, size)}
 	for _, p := range parts {
 		p.appendPart(&w)
 	}

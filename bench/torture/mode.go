@@ -51,9 +51,7 @@ func (w Wire) offsets(limit int) []int {
 	for _, m := range w.Marks {
 		at = append(at, m-1, m, m+1)
 	}
-	for _, m := range []int{1, 2, 3, n - 2, n - 1} {
-		at = append(at, m)
-	}
+	at = append(at, 1, 2, 3, n-2, n-1)
 	slices.Sort(at)
 	at = slices.Compact(at)
 	at = slices.DeleteFunc(at, func(i int) bool { return i < 1 || i >= n })

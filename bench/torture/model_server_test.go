@@ -23,6 +23,7 @@ type model struct {
 	o      Options // the limits
 	url    string
 	swap   chan []byte // defect mix-up: payloads of other connections
+	ln     net.Listener
 }
 
 // startModel serves on a free port until the test ends.
@@ -32,7 +33,7 @@ func startModel(t *testing.T, defect string, o Options) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1)}
+	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln}
 	m.o.URL = m.url
 	if err := m.o.prepare(); err != nil {
 		t.Fatal(err)
@@ -91,6 +92,9 @@ func (m *model) serve(tcp *net.TCPConn) {
 		}
 		var f fault
 		if errors.As(err, &f) {
+			if c.has("dies") {
+				c.ln.Close()
+			}
 			c.fail(uint16(f))
 		}
 		return

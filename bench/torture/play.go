@@ -24,8 +24,14 @@ type Bench struct {
 // probe is a header value that no response may repeat.
 const probe = "reflect-7f3a91"
 
-// finWithin is how long a server may take from its Close frame to its FIN.
-const finWithin = 2 * time.Second
+// finWithin is how long a server may take from its last frame to its FIN: it
+// does not wait for the client, which may never close.
+func (o *Options) finWithin() time.Duration {
+	if o.CloseTimeout > 0 {
+		return min(2*time.Second, o.CloseTimeout/2)
+	}
+	return 2 * time.Second
+}
 
 // dial opens a TCP connection.
 func (b *Bench) dial() (*Client, error) {
@@ -102,8 +108,8 @@ func (b *Bench) finish(c *Client, end ending) error {
 
 // fin wants the end of the stream and nothing before it.
 func (b *Bench) fin(c *Client) error {
-	if e := c.next(finWithin); e.Kind != EOF {
-		return &mismatch{e.String() + " after the Close frame", "FIN within " + finWithin.String()}
+	if e := c.next(b.o.finWithin()); e.Kind != EOF {
+		return &mismatch{e.String() + " after the Close frame", "FIN within " + b.o.finWithin().String()}
 	}
 	return nil
 }
@@ -113,29 +119,27 @@ func (b *Bench) play(c *Case, m Mode) error {
 	defer b.hangUp()
 	switch {
 	case c.build != nil:
-		made := *c
-		made.talk = c.build()
-		return b.playTalk(&made, m)
+		return b.playTalk(c.ID, c.build().sent(), m)
 	case c.talk != nil:
-		return b.playTalk(c, m)
+		return b.playTalk(c.ID, c.talk.sent(), m)
 	case c.knock != nil:
 		return b.playKnock(c.knock, m)
 	}
 	return c.drill(b)
 }
 
-func (b *Bench) playTalk(c *Case, m Mode) error {
-	control := wireOf(text("control " + c.ID)).Bytes
-	t := c.talk
+func (b *Bench) playTalk(id string, t *talk, m Mode) error {
+	control := "control " + id
+	hello := wireOf(text(control)).Bytes
 	switch m {
 	case Whole:
-		return b.talk(c, func(client *Client, i int, x exchange) {
+		return b.talk(t, control, func(client *Client, i int, x exchange) {
 			send := x.send.Bytes
 			if i == 0 && t.apart {
-				client.write(control)
+				client.write(hello)
 				time.Sleep(10 * b.o.Gap)
 			} else if i == 0 {
-				send = slices.Concat(control, send)
+				send = slices.Concat(hello, send)
 			}
 			if t.tail && i == len(t.exchanges)-1 {
 				send = slices.Concat(send, wireOf(text("after")).Bytes)
@@ -147,27 +151,27 @@ func (b *Bench) playTalk(c *Case, m Mode) error {
 			}
 		})
 	case Bytes:
-		return b.talk(c, func(client *Client, i int, x exchange) {
+		return b.talk(t, control, func(client *Client, i int, x exchange) {
 			if i == 0 {
-				client.write(control)
+				client.write(hello)
 			}
 			client.trickle(x.send.pieces())
 		})
 	}
-	return b.splitTalk(c)
+	return b.splitTalk(t, control)
 }
 
 // talk opens a connection and plays the script on it; send sends one exchange,
 // the first with the control message before it.
-func (b *Bench) talk(c *Case, send func(client *Client, i int, x exchange)) error {
+func (b *Bench) talk(t *talk, control string, send func(client *Client, i int, x exchange)) error {
 	client, err := b.open()
 	if err != nil {
 		return err
 	}
-	for i, x := range c.talk.exchanges {
+	for i, x := range t.exchanges {
 		send(client, i, x)
 		if i == 0 {
-			if err := b.expect(client, wantText("control "+c.ID)); err != nil {
+			if err := b.expect(client, wantText(control)); err != nil {
 				return err
 			}
 		}
@@ -180,13 +184,12 @@ func (b *Bench) talk(c *Case, send func(client *Client, i int, x exchange)) erro
 			}
 		}
 	}
-	return b.finish(client, c.talk.end)
+	return b.finish(client, t.end)
 }
 
 // splitTalk plays the script once for every offset: on one connection while the
 // case leaves it open, on a new one each time otherwise.
-func (b *Bench) splitTalk(c *Case) error {
-	t := c.talk
+func (b *Bench) splitTalk(t *talk, control string) error {
 	tries := splitsMax / len(t.exchanges)
 	for _, x := range t.exchanges {
 		tries = min(tries, max(8, splitsMax*splitsMax/(1+len(x.want)))) // a thousand answers need not come a hundred times
@@ -200,8 +203,8 @@ func (b *Bench) splitTalk(c *Case) error {
 				if client, err = b.open(); err != nil {
 					return err
 				}
-				client.write(wireOf(text("control " + c.ID)).Bytes)
-				if err := b.expect(client, wantText("control "+c.ID)); err != nil {
+				client.write(wireOf(text(control)).Bytes)
+				if err := b.expect(client, wantText(control)); err != nil {
 					return err
 				}
 			}
@@ -292,8 +295,8 @@ func (b *Bench) refused(c *Client, k *knock, e Event) error {
 	if got := e.Header.Get("Connection"); !lists(got, "close") {
 		return &mismatch{fmt.Sprintf("%v with Connection: %q", e, got), "Connection: close"}
 	}
-	if e := c.next(finWithin); e.Kind != EOF {
-		return &mismatch{e.String() + " after the response", "FIN within " + finWithin.String()}
+	if e := c.next(b.o.finWithin()); e.Kind != EOF {
+		return &mismatch{e.String() + " after the response", "FIN within " + b.o.finWithin().String()}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package torture
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -38,12 +40,11 @@ func indent(s string) string {
 
 // Summary counts a run.
 type Summary struct {
-	Cases   int      // that ran
-	Runs    int      // cases times modes
-	Failed  []Result // without order
-	Millis  float64
-	perRow  map[string]*row
-	rowList []string
+	Cases  int      // that ran
+	Runs   int      // cases times modes
+	Failed []Result // without order
+	Millis float64
+	perRow map[string]*row
 }
 
 type row struct{ cases, runs, failed int }
@@ -57,7 +58,6 @@ func (s *Summary) add(r Result, firstMode bool) {
 	if w == nil {
 		w = &row{}
 		s.perRow[name] = w
-		s.rowList = append(s.rowList, name)
 	}
 	s.Runs++
 	w.runs++
@@ -78,7 +78,7 @@ func (s *Summary) OK() bool { return len(s.Failed) == 0 && s.Runs > 0 }
 func (s *Summary) Table(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "row\tcases\truns\tfailed")
-	for _, name := range sortedRows(s.rowList) {
+	for _, name := range slices.SortedFunc(maps.Keys(s.perRow), compareRows) {
 		r := s.perRow[name]
 		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\n", name, r.cases, r.runs, r.failed)
 	}

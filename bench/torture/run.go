@@ -3,9 +3,10 @@ package torture
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,11 @@ func Run(ctx context.Context, o Options, report func(Result)) (*Summary, error) 
 	if r.process != nil {
 		time.Sleep(200 * time.Millisecond) // the server closes that connection after us
 	}
-	return r.run(ctx, o.cases())
+	cases := o.cases()
+	if len(cases) == 0 {
+		return nil, errors.New("torture: no case has such an id")
+	}
+	return r.run(ctx, cases)
 }
 
 type runner struct {
@@ -61,16 +66,23 @@ type runner struct {
 	seen    map[string]bool
 }
 
-// reachable wants a good echo before anything else is tried.
+// reachable wants a handshake and some answer to a message before anything else
+// is tried. It judges neither: that is for the cases.
 func (r *runner) reachable() error {
 	b := &Bench{o: r.o}
 	defer b.hangUp()
-	c, err := b.open()
-	if err == nil {
-		err = b.finish(c, ending{how: alive})
-	}
+	c, err := b.dial()
 	if err != nil {
-		return fmt.Errorf("torture: no WebSocket echo server at %s: %w", r.o.URL, err)
+		return fmt.Errorf("torture: nobody listens at %s: %w", r.o.URL, err)
+	}
+	c.listen(false)
+	c.write(r.o.request().bytes())
+	if e := c.next(r.o.Timeout); e.Kind != Response || e.Status != http.StatusSwitchingProtocols {
+		return fmt.Errorf("torture: no WebSocket server at %s: got %v for response 101", r.o.URL, e)
+	}
+	c.write(wireOf(text("echo?"), closing(1000, "")).Bytes)
+	if e := c.next(r.o.Timeout); e.Kind == Silence || e.Kind == Close {
+		return fmt.Errorf("torture: the server at %s does not echo: got %v for a text message", r.o.URL, e)
 	}
 	return nil
 }
@@ -161,6 +173,12 @@ func (r *runner) invariants(watch *canary, before int) {
 		res.Dump = watch.dump()
 	}
 	r.add(res)
+	res = Result{ID: "U2/alive", RFC: "-", Mode: Whole.String(), Name: "a client that comes when all is over", Want: "it is served"}
+	if err := r.reachable(); err != nil {
+		res.Got = err.Error()
+	}
+	res.OK = res.Got == ""
+	r.add(res)
 	if r.process == nil {
 		return
 	}
@@ -191,15 +209,3 @@ func (r *runner) descriptors() int {
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// sortedRows orders F2 before F10.
-func sortedRows(rows []string) []string {
-	return slices.SortedFunc(slices.Values(rows), func(a, b string) int {
-		if c := cmp.Compare(a[:1], b[:1]); c != 0 {
-			return c
-		}
-		x, _ := strconv.Atoi(a[1:])
-		y, _ := strconv.Atoi(b[1:])
-		return cmp.Compare(x, y)
-	})
-}

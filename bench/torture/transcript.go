@@ -21,6 +21,7 @@ type transcript struct {
 // entry is bytes that went one way in a row.
 type entry struct {
 	at    time.Duration
+	last  time.Duration // of its last part
 	sent  bool
 	note  string // what happened, when it is not bytes
 	bytes []byte // the first of them
@@ -41,6 +42,7 @@ func (t *transcript) add(sent bool, b []byte) {
 		e.bytes = append(e.bytes, b[:min(len(b), bytesKept-len(e.bytes))]...)
 		e.total += len(b)
 		e.parts++
+		e.last = time.Since(t.start)
 		return
 	}
 	t.push(entry{sent: sent, bytes: clone(b[:min(len(b), bytesKept)]), total: len(b), parts: 1})
@@ -65,6 +67,7 @@ func (t *transcript) tail() *entry {
 
 func (t *transcript) push(e entry) {
 	e.at = time.Since(t.start)
+	e.last = e.at
 	if len(t.first) < entriesKept {
 		t.first = append(t.first, e)
 		return
@@ -94,7 +97,7 @@ func (t *transcript) String() string {
 }
 
 func (e entry) write(s *strings.Builder) {
-	ms := float64(e.at.Microseconds()) / 1000
+	ms := millis(e.at)
 	if e.note != "" {
 		fmt.Fprintf(s, "%9.1f ms -- %s\n", ms, e.note)
 		return
@@ -103,7 +106,11 @@ func (e entry) write(s *strings.Builder) {
 	if e.sent {
 		way, parts = "sent", "writes"
 	}
-	fmt.Fprintf(s, "%9.1f ms %s %d bytes in %d %s\n", ms, way, e.total, e.parts, parts)
+	fmt.Fprintf(s, "%9.1f ms %s %d bytes in %d %s", ms, way, e.total, e.parts, parts)
+	if e.parts > 1 {
+		fmt.Fprintf(s, " until %.1f ms", millis(e.last))
+	}
+	s.WriteByte('\n')
 	for _, line := range strings.SplitAfter(hex.Dump(e.bytes), "\n") {
 		if line != "" {
 			s.WriteString("    " + line)

@@ -1,0 +1,116 @@
+package torture
+
+import (
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+// defects are the mistakes that servers make, and the cases that must notice
+// each of them. The model has all other rules right while it has one wrong.
+var defects = []struct{ defect, id string }{
+	// What a server sends: row F35, noticed whatever is tested.
+	{"masks", "^F29/text-5$"},
+	{"wide-reply", "^F29/text-5$"},
+	{"rsv-reply", "^F26/ping-5$"},
+	{"half-frame", "^F19/close$"},
+	{"two-closes", "^F7/40-text$"},
+	{"pong-after-close", "^F7/40-text$"},
+	{"no-close", "^F7/40-text$"},
+	{"no-fin", "^F7/40-text$"},
+
+	// Frames.
+	{"any-msb", "^F1/text-8000000000000000$"},
+	{"any-length", "^F5/text-5-in-16-bits$"},
+	{"any-length", "^F5/binary-65535-in-64-bits$"},
+	{"no-mask", "^F6/text$"},
+	{"no-mask", "^F6/second-fragment$"},
+	{"any-rsv", "^F7/10-ping$"},
+	{"any-opcode", "^F8/3-empty$"},
+	{"fragmented-control", "^F9/ping-fragment$"},
+	{"long-control", "^F10/ping-126$"},
+	{"any-order", "^F11/order-TTC$"},
+	{"any-order", "^F11/lone-continuation-fin$"},
+	{"pong-late", "^F12/mixed$"},
+	{"any-fragments", "^F13/fragments-limit-and-1$"},
+	{"any-fragments", "^F14/fragments-limit-and-1$"},
+	{"limit-off-by-one", "^F33/text-limit-and-1$"},
+	{"limit-off-by-one", "^F2/binary-100001$"},
+	{"truncates", "^F29/binary-65536$"},
+	{"mask-restarts", "^F31/random-0$"},
+	{"no-pong", "^F26/pings-10$"},
+	{"mix-up", "^F28/pings-interleaved$"},
+
+	// Closing.
+	{"any-code", "^F17/bad-1005$"},
+	{"any-code", "^F17/sweep-0-5119$"},
+	{"any-reason", "^F18/bad-vector$"},
+	{"wrong-code", "^F24/vector$"},
+	{"ignores-close", "^F19/text-after$"},
+	{"hard-close", "^F20/linger-utf8$"},
+	{"no-linger", "^F20/linger-utf8$"},
+	{"eternal-linger", "^F22/silent-utf8$"},
+
+	// UTF-8.
+	{"no-utf8", "^F24/vector$"},
+	{"late-utf8", "^F23/late-byte$"},
+	{"utf8-per-fragment", "^F24/valid-greek-fragments$"},
+
+	// The opening handshake.
+	{"patient", "^H1/byte-in-100ms$"},
+	{"patient", "^H2/silent$"},
+	{"substring", "^H7/connection-longer$"},
+	{"any-key", "^H8/key-15-bytes$"},
+	{"wrong-accept", "^H8/key-example$"},
+	{"duplicates", "^H8/key-twice$"},
+	{"bare-lf", "^H12/bare-lf$"},
+	{"any-octet", "^H12/nul$"},
+	{"bodies", "^H13/coding-chunked$"},
+	{"parses-after-refusal", "^H14/refused-and-upgrade$"},
+	{"lose-early", "^H15/text$"},
+	{"reflects", "^H6/version-\"8\"$"},
+
+	// The stream.
+	{"drops-before-fin", "^T2/message$"},
+}
+
+// Every check can fail: a model with a known defect is caught by the case that
+// is there for it.
+func TestDefectsAreFound(t *testing.T) {
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for _, d := range defects {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			m := startModel(t, d.defect, Options{
+				MaxMessage: 1 << 20, MaxFragments: 500, HandshakeTimeout: 2500 * time.Millisecond, CloseTimeout: time.Second,
+			})
+			o := m.o
+			o.Run, o.Timeout = regexp.MustCompile(d.id), time.Second
+			s, err := Run(t.Context(), o, nil)
+			switch {
+			case err != nil:
+				t.Errorf("%s: %v", d.defect, err)
+			case s.Runs < 3: // the invariants are two
+				t.Errorf("%s: no case %s", d.defect, d.id)
+			default:
+				noticed(t, d.defect, o.Run, s)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func noticed(t *testing.T, defect string, id *regexp.Regexp, s *Summary) {
+	for _, r := range s.Failed {
+		if id.MatchString(r.ID) {
+			if r.Got == "" || r.Dump == "" {
+				t.Errorf("%s: %s failed without saying how: %v", defect, r.ID, r)
+			}
+			return
+		}
+	}
+	t.Errorf("%s: %v did not notice it; these failed: %v", defect, id, s.Failed)
+}

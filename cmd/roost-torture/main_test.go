@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/websocket"
+)
+
+// gorilla is an echo server whose answers to some cases are known: it echoes,
+// and it takes a length that is not minimal (row F5).
+func gorilla(t *testing.T) string {
+	t.Helper()
+	upgrader := websocket.Upgrader{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for {
+			kind, message, err := c.ReadMessage()
+			if err != nil || c.WriteMessage(kind, message) != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(s.Close)
+	return strings.Replace(s.URL, "http", "ws", 1) + "/"
+}
+
+func TestExitStatus(t *testing.T) {
+	url := gorilla(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := "ws://" + ln.Addr().String() + "/"
+	ln.Close()
+	for _, c := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{[]string{url, "--run", "^F29/(text|binary)-1?25$|^F12/two$"}, 0, "4 cases"},
+		{[]string{url, "--run", "^F5/text-5-in-16-bits$"}, 1, "FAIL  F5/text-5-in-16-bits (whole)"},
+		{[]string{url, "--run", "^F29/text-5$", "--verbose"}, 0, "ok    F29/text-5 (splits)"},
+		{[]string{url, "--run", "no such case"}, 2, "no case has such an id"},
+		{[]string{gone}, 2, "nobody listens"},
+		{[]string{"http://127.0.0.1/"}, 2, "ws://host:port/path"},
+		{[]string{url, "--run", "("}, 2, "error parsing regexp"},
+		{[]string{url, "--no-such-flag"}, 2, "unknown flag"},
+		{nil, 2, "<url>"},
+		{[]string{"--help"}, 0, "--max-fragments"},
+		{[]string{url, "--list", "--run", "^F16/"}, 0, "F16/one-byte"},
+	} {
+		var out, errOut bytes.Buffer
+		got := run(t.Context(), c.args, &out, &errOut)
+		if said := out.String() + errOut.String(); got != c.want || !strings.Contains(said, c.says) {
+			t.Errorf("%v: status %d and\n%s\nwant %d and %q", c.args, got, said, c.want, c.says)
+		}
+	}
+}
+
+// --json is a line of JSON for every result and nothing else, also in a list.
+func TestJSON(t *testing.T) {
+	url := gorilla(t)
+	for _, args := range [][]string{{url, "--json", "--run", "^F5/text-5-in-16-bits$"}, {url, "--json", "--list"}} {
+		var out, errOut bytes.Buffer
+		run(t.Context(), args, &out, &errOut)
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		for _, line := range lines {
+			var r struct{ ID, Name, Want, RFC string }
+			if err := json.Unmarshal([]byte(line), &r); err != nil || r.ID == "" || r.Want == "" {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+		if len(lines) < 2 || errOut.Len() > 0 {
+			t.Errorf("%v: %d lines, %s", args, len(lines), &errOut)
+		}
+	}
+}
