@@ -105,7 +105,10 @@ func New(cfg Config) (*Engine, error) {
 	if e.Submit == nil {
 		// One goroutine for each worker; for each loop one that leads it and one
 		// that sticks in it; the watchdog.
-		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1, ants.WithNonblocking(true))
+		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1, ants.WithNonblocking(true),
+			// A panic that gets here is a bug of ours. The pool would log it and
+			// go on without the loop; a server that is dead must not look alive.
+			ants.WithPanicHandler(func(p any) { panic(p) }))
 		if err != nil {
 			return nil, err
 		}
