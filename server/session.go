@@ -192,7 +192,8 @@ func (c *Conn) rescue() {
 		return
 	}
 	c.srv.panicked(p)
-	if c.state == stateOpen || c.state == stateClosing {
+	// When it was OnClose that panicked, the connection is ending already.
+	if c.calls&owesClose != 0 && (c.state == stateOpen || c.state == stateClosing) {
 		c.fail(&CloseError{Code: StatusInternalError, Reason: "internal error"})
 	}
 }
