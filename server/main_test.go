@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync/atomic"
@@ -13,14 +14,39 @@ import (
 	"go.uber.org/goleak"
 )
 
-// crowdEnv makes the test binary the client side of the test of many connections.
-const crowdEnv = "ROOST_TEST_CROWD"
+// partEnv says which part the test binary plays when a test starts it anew;
+// partArgEnv is an argument to that.
+const (
+	partEnv    = "ROOST_TEST_PART"
+	partArgEnv = "ROOST_TEST_PART_ARG"
+)
+
+var parts = map[string]func(arg string) error{
+	"crowd":     crowd,
+	"invariant": breakInvariant,
+}
 
 func TestMain(m *testing.M) {
-	if addr := os.Getenv(crowdEnv); addr != "" {
-		os.Exit(crowd(addr))
+	name := os.Getenv(partEnv)
+	if name == "" {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err := parts[name](os.Getenv(partArgEnv)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// part is the test binary in one of its parts.
+func part(t testing.TB, name, arg string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), partEnv+"="+name, partArgEnv+"="+arg)
+	return cmd
 }
 
 // patience is how long a test waits for what must happen. Nothing that passes takes so long.
