@@ -22,12 +22,12 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 // HTML writes the whole report as one page that needs no other file.
 func (r *Results) HTML(w io.Writer, baseline string) error {
 	type section struct {
-		Case
+		*Case
 		Bars, Curves template.HTML
 	}
 	var sections []section
 	for _, c := range r.Cases(baseline) {
-		s := section{Case: c}
+		s := section{Case: &c}
 		if b, ok := barsOf(c); ok {
 			s.Bars = template.HTML(svgOf(b)) // the charts escape what they write
 		}

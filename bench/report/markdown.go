@@ -63,8 +63,8 @@ func writeMarkdownRow(w io.Writer, c Case, row Row) {
 
 // The marks between which a generated part of a Markdown file stands.
 const (
-	generatedBegin = "<!-- roost-bench: begin -->"
-	generatedEnd   = "<!-- roost-bench: end -->"
+	GeneratedBegin = "<!-- roost-bench: begin -->"
+	GeneratedEnd   = "<!-- roost-bench: end -->"
 )
 
 // UpdateMarkdown replaces what stands between the marks in a file. The file
@@ -74,15 +74,15 @@ func (r *Results) UpdateMarkdown(path, baseline string) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	before, rest, ok := bytes.Cut(text, []byte(generatedBegin))
-	_, after, ok2 := bytes.Cut(rest, []byte(generatedEnd))
+	before, rest, ok := bytes.Cut(text, []byte(GeneratedBegin))
+	_, after, ok2 := bytes.Cut(rest, []byte(GeneratedEnd))
 	if !ok || !ok2 {
-		return fmt.Errorf("report: %s has no part between %q and %q", path, generatedBegin, generatedEnd)
+		return fmt.Errorf("report: %s has no part between %q and %q", path, GeneratedBegin, GeneratedEnd)
 	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s%s\n", before, generatedBegin)
+	fmt.Fprintf(&out, "%s%s\n", before, GeneratedBegin)
 	r.Markdown(&out, baseline)
-	fmt.Fprintf(&out, "%s%s", generatedEnd, after)
+	fmt.Fprintf(&out, "%s%s", GeneratedEnd, after)
 	return os.WriteFile(path, out.Bytes(), 0o644)
 }
 

@@ -2,6 +2,12 @@ package report
 
 import (
 	"bytes"
+	"encoding/xml"
+	"image/color"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -118,5 +124,103 @@ func TestRecordsReadBack(t *testing.T) {
 	}
 	if _, err := Read(strings.NewReader("{")); err == nil {
 		t.Error("half a line was read")
+	}
+}
+
+// The page needs no other file, names everybody, and lets no text through
+// unescaped.
+func TestPageIsSelfContained(t *testing.T) {
+	r := results()
+	r.Header.Servers[1].Title = "<script>alert(1)</script>"
+	var page bytes.Buffer
+	if err := r.HTML(&page, "b"); err != nil {
+		t.Fatal(err)
+	}
+	text := page.String()
+	for _, want := range []string{"<svg", "c is not compared: 1 lost", "missing: no such runtime", "0.250", "echo: 128 B"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	for _, never := range []string{"<script", "src=", "href=", "@import", "url(", "ZgotmplZ"} {
+		if strings.Contains(text, never) {
+			t.Errorf("%q in the page", never)
+		}
+	}
+}
+
+// Every chart exists as SVG, well-formed, and as PNG with something on it.
+func TestChartsAreDrawn(t *testing.T) {
+	names, err := results().Charts(t.TempDir(), "b")
+	if err != nil || len(names) != 4 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		file, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if strings.HasSuffix(name, ".svg") {
+			for d := xml.NewDecoder(file); ; {
+				if _, err := d.Token(); err == io.EOF {
+					break
+				} else if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			continue
+		}
+		img, err := png.Decode(file)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		colours := map[color.Color]bool{}
+		for y := 0; y < img.Bounds().Dy(); y += 2 {
+			for x := 0; x < img.Bounds().Dx(); x += 2 {
+				colours[img.At(x, y)] = true
+			}
+		}
+		if len(colours) < 5 {
+			t.Errorf("%s has %d colours", name, len(colours))
+		}
+	}
+}
+
+// Only what stands between the marks is replaced, and twice is the same as once.
+func TestMarkdownIsUpdatedBetweenItsMarks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "README.md")
+	write := func(s string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(s), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("before\n" + GeneratedBegin + "old" + GeneratedEnd + "\nafter\n")
+	var texts [2]string
+	for i := range texts {
+		if err := results().UpdateMarkdown(path, "b"); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(b)
+	}
+	if texts[0] != texts[1] {
+		t.Error("a second update changed the file")
+	}
+	for _, want := range []string{"before\n", "\nafter\n", "| a | 2.00 | 0.250 | 500,000 |"} {
+		if !strings.Contains(texts[0], want) {
+			t.Errorf("no %q in\n%s", want, texts[0])
+		}
+	}
+	if strings.Contains(texts[0], "old") {
+		t.Error("the old part is still there")
+	}
+	write("no marks")
+	if err := results().UpdateMarkdown(path, "b"); err == nil {
+		t.Error("a file without marks was updated")
 	}
 }

@@ -59,6 +59,10 @@ func (h *handler) OnMessage(c *gws.Conn, m *gws.Message) {
 	}
 }
 
+// OnPing answers with the same payload (RFC 6455, 5.5.3), which the built-in
+// handler leaves to the application.
+func (h *handler) OnPing(c *gws.Conn, payload []byte) { _ = c.WritePong(payload) }
+
 func (h *handler) publish(m *gws.Message) {
 	b := gws.NewBroadcaster(m.Opcode, m.Bytes())
 	defer b.Close()
