@@ -40,10 +40,11 @@ var floors = map[string][]string{
 	"server/push/api":           {"server", "server/push", "server/push/internal/..."},
 	"server/push/page":          {"server", "server/push", "server/push/internal/..."},
 	"server/push/cluster":       {"server/push"},
+	"server/push/webhook":       {"server/push", "server/push/internal/..."},
 	"server/metrics":            {"server", "server/push"},
 	"bench/...":                 {"poller", "bench/..."},
 	"bench/servers/roost":       {"server"},
-	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/page", "server/push/cluster", "server/metrics"},
+	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/page", "server/push/cluster", "server/push/webhook", "server/metrics"},
 	"cmd/roost-bench":           {"bench/..."},
 	"cmd/roost-torture":         {"bench/torture"},
 	".ci/imports":               {},
@@ -59,6 +60,7 @@ var (
 		"github.com/gobwas/httphead":          {"server/internal/handshake"},
 		"github.com/panjf2000/ants/v2":        {"server/internal/engine"},
 		"github.com/nats-io":                  {"server/push/cluster"},
+		"go.etcd.io/bbolt":                    {"server/push/webhook"},
 		"github.com/prometheus/client_golang": {"server/metrics"},
 		"github.com/prometheus/client_model":  {"server/metrics"},
 		"github.com/alecthomas/kong":          {"cmd/..."},
@@ -69,7 +71,7 @@ var (
 		"golang.org/x/sys":                    {"server"},
 		"github.com/gorilla/websocket":        {"cmd/...", "server"},
 		"github.com/coder/websocket":          {"cmd/...", "server"},
-		"github.com/pusher/pusher-http-go/v5": {"cmd/roost", "server/push", "server/push/api"},
+		"github.com/pusher/pusher-http-go/v5": {"cmd/roost", "server/push", "server/push/api", "server/push/webhook"},
 	}
 )
 

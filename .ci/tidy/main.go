@@ -34,6 +34,7 @@ var (
 		"server/internal/engine/": "loops, workers and the watchdog: a fixed number per server",
 		"server/":                 "listeners given by the caller, and Shutdown: a fixed number per server",
 		"server/push/":            "bounded workers of the HTTP API",
+		"server/push/webhook/":    "two per sender; attempts are bounded per endpoint and are nobody's connection",
 		"cmd/...":                 "the program's own listeners and signals",
 		"bench/...":               "load generators",
 	}
@@ -48,6 +49,7 @@ var (
 		"cmd/...":                           "the program reports its own start and durations",
 		"bench/...":                         "it measures",
 		".ci/...":                           "it is not part of the server",
+		"server/push/webhook/":              "pauses of minutes between attempts, kept over restarts; tests run it in a bubble of synctest",
 		"server/push/api/":                  "signatures carry the time of day, which the engine's clock does not know",
 	}
 	// Code that asks which system it runs on.
