@@ -65,6 +65,7 @@ var (
 		"github.com/prometheus/client_model":  {"server/metrics"},
 		"github.com/alecthomas/kong":          {"cmd/..."},
 		"github.com/HdrHistogram":             {"bench/..."},
+		"golang.org/x/image":                  {"bench/report"},
 	}
 	testDoors = map[string][]string{
 		"go.uber.org/goleak":                  {"server"},
