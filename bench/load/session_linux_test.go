@@ -43,8 +43,13 @@ func TestRightServerPasses(t *testing.T) {
 	}
 }
 
-// Each way of answering wrongly is found and called by its name.
-func TestWrongServerIsFound(t *testing.T) {
+// wrongAnswer is a server that answers one message wrongly, and what that is called.
+type wrongAnswer struct {
+	answer answer
+	want   Kind
+}
+
+func wrongAnswers() map[string]wrongAnswer {
 	flip := func(at int) answer {
 		return func(m message, send func([]byte)) {
 			if m.n == 5 {
@@ -65,10 +70,7 @@ func TestWrongServerIsFound(t *testing.T) {
 	}
 	var held []byte
 	var others sync.Map
-	for name, c := range map[string]struct {
-		answer answer
-		want   Kind
-	}{
+	return map[string]wrongAnswer{
 		"first pattern byte flipped": {flip(SizeMin), Corrupt},
 		"last byte flipped":          {flip(199), Corrupt},
 		"end of lead flipped":        {flip(15), Corrupt},
@@ -113,7 +115,12 @@ func TestWrongServerIsFound(t *testing.T) {
 			send(append([]byte{0x82, 127, 0, 0, 0, 0, 0, 0, 0, 200}, m.payload...))
 		}), Protocol},
 		"close frame": {fifth(func(m message, send func([]byte)) { send([]byte{0x88, 2, 0x03, 0xe8}) }), Closed},
-	} {
+	}
+}
+
+// Each way of answering wrongly is found and called by its name.
+func TestWrongServerIsFound(t *testing.T) {
+	for name, c := range wrongAnswers() {
 		t.Run(name, func(t *testing.T) {
 			conns := 1
 			if c.want == Stranger {

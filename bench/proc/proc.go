@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +60,32 @@ func Threads(pid int) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("proc: threads of %d: no such line", pid)
+}
+
+// Sockets is how many sockets a process holds open.
+func Sockets(pid int) (int, error) {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	names, err := readNames(dir)
+	if err != nil {
+		return 0, fmt.Errorf("proc: sockets of %d: %w", pid, err)
+	}
+	n := 0
+	for _, name := range names {
+		// A descriptor closed since the listing is no error.
+		if to, err := os.Readlink(filepath.Join(dir, name)); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func readNames(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
 }
 
 // Established is how many TCP connections to the port a server has accepted

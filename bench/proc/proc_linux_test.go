@@ -72,6 +72,23 @@ func TestMemorySeesAnAllocation(t *testing.T) {
 	}
 }
 
+func TestSocketsAreCounted(t *testing.T) {
+	before, err := Sockets(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+	}
+	if after, err := Sockets(os.Getpid()); err != nil || after != before+5 {
+		t.Errorf("%d sockets, then %d; five were opened; %v", before, after, err)
+	}
+}
+
 // Only what the server has accepted counts, and only at its own port.
 func TestEstablishedCountsWhatIsAccepted(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

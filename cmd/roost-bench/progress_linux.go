@@ -18,8 +18,15 @@ type progress struct {
 }
 
 func newProgress(out *os.File) *progress {
-	_, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS)
-	return &progress{out: out, terminal: err == nil}
+	p := &progress{out: out}
+	// Not Fd: that would put a shared terminal into blocking mode.
+	if raw, err := out.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { // fails only for a closed file
+			_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+			p.terminal = err == nil
+		})
+	}
+	return p
 }
 
 const barWidth = 24
