@@ -30,7 +30,7 @@ deps:
 check: fmt imports tidy vet staticcheck vuln
 
 fmt:
-	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	@unformatted=$$(gofmt -l poller server bench cmd .ci); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 
 imports:

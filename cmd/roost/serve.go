@@ -119,21 +119,23 @@ func token(n int) string {
 
 // printApp says what it takes to use an app that was made for this run.
 func printApp(w io.Writer, app push.App, addr net.Addr) {
-	host, port := "localhost", "6001"
-	if tcp, ok := addr.(*net.TCPAddr); ok {
-		port = strconv.Itoa(tcp.Port)
-		if !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() {
-			host = tcp.IP.String()
-		}
-	}
 	fmt.Fprintf(w, `
 No app is configured, so one was made. It is gone when this process ends; to keep it, set
 
-  ROOST_APP_ID=%[1]s
-  ROOST_APP_KEY=%[2]s
-  ROOST_APP_SECRET=%[3]s
+  ROOST_APP_ID=%s
+  ROOST_APP_KEY=%s
+  ROOST_APP_SECRET=%s
 
-Look at it:  http://%[6]s/
+`, app.ID, app.Key, app.Secret)
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return // a unix socket: only the proxy in front knows where clients connect
+	}
+	host, port := "localhost", strconv.Itoa(tcp.Port)
+	if !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() {
+		host = tcp.IP.String()
+	}
+	fmt.Fprintf(w, `Look at it:  http://%[6]s/
 
 In a web page (npm install pusher-js):
 
@@ -146,7 +148,7 @@ In a backend (npm install pusher):
 
   const pusher = new Pusher({
     appId: '%[1]s', key: '%[2]s', secret: '%[3]s',
-    host: '%[4]s', port: %[5]s, useTLS: false,
+    host: '%[4]s', port: '%[5]s', useTLS: false,
   });
   await pusher.trigger('%[7]s', 'hello', { text: 'it works' });
 
