@@ -23,7 +23,7 @@ type roster struct {
 // late is the subscribers for whom some pending messages come too late: what these
 // say was in what they started from.
 type late struct {
-	since map[*server.Conn]uint64 // the last such message for each
+	since map[*server.Conn]uint64 // the last such message for each; some may have left
 	until uint64                  // the last such message for any
 }
 
@@ -93,9 +93,6 @@ func (r *roster) delivered(m *message) {
 // its part, and so on, so that nobody changes over to another part: one who moved from
 // "waits for it" to "has it" would miss an event, the other way round get it twice.
 func (r *roster) remove(i int) {
-	if r.late != nil {
-		delete(r.late.since, r.subs[i].conn)
-	}
 	if f := r.fanout; f != nil {
 		if i < f.cursor {
 			f.cursor--

@@ -180,7 +180,7 @@ func TestMatch(t *testing.T) {
 		pattern, path, names string
 		ok                   bool
 	}{
-		{"events", "events", "", true}, {"channels/*", "channels/a%2Fb", "a%2Fb", true}, {"channels/*/users", "channels/x/users", "x", true},
+		{"events", "events", "", true}, {"channels/*", "channels/a%2Fb", "a/b", true}, {"channels/*/users", "channels/x/users", "x", true},
 		{"channels/*", "channels/", "", false}, {"channels/*", "channels", "", false}, {"channels/*", "channels/x/users", "", false}, {"channels/*/users", "channels/*/user", "", false},
 	} {
 		names, ok := match(c.pattern, c.path)
@@ -243,7 +243,18 @@ func TestBodies(t *testing.T) {
 		{`{"name":"e","channel":"c","data":"x","socket_id":"1.2:private-x"}`, 400},
 		{`{"name":"e","channel":"c","data":"x","socket_id":""}`, 400},
 		{`{"name":"e","channel":"c","data":"x","socket_id":1.2}`, 400},
-		{`{"name":"e","channel":"c","data":"x","info":"subscription_count"}`, 400},
+		{`{"name":"e","channel":"c","data":"x","info":"subscription_count, user_count,cache"}`, 200},
+		{`{"name":"e","channel":"c","data":"x","info":""}`, 200},
+		{`{"name":"e","channel":"c","data":"x","info":"subscription_count,"}`, 400},
+		{`{"name":"e","channel":"c","data":"x","info":"colour"}`, 400},
+		{`{"name":"e","channel":"c","data":"x","info":["user_count"]}`, 400},
+		{`{"name":"e","channels":["private-encrypted-a"],"data":"x"}`, 200},
+		{`{"name":"e","channels":["private-encrypted-a","b"],"data":"x"}`, 400},
+		{`{"name":"e","channel":"#server-to-user-ä b\"","data":"x"}`, 200},
+		{`{"name":"e","channel":"#server-to-user-` + strings.Repeat("ä", 128) + `","data":"x"}`, 200},
+		{`{"name":"e","channel":"#server-to-user-` + strings.Repeat("ä", 129) + `","data":"x"}`, 400},
+		{`{"name":"e","channel":"#server-to-user-","data":"x"}`, 400},
+		{`{"name":"e","channel":"#other","data":"x"}`, 400},
 		{``, 400}, {`null`, 400}, {`[]`, 400}, {`"x"`, 400}, {`1e999`, 400}, {`{`, 400}, {"\ufeff" + goodBody, 400}, {goodBody + "x", 400}, {"{\"name\":\"\xff\"}", 400},
 		{strings.Repeat("[", 80_000), 400}, {`{"name":"e","channel":"c","data":"\ud800"}`, 200},
 	} {

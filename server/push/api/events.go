@@ -9,6 +9,9 @@ import (
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
+// maxBatch is how many events one call may publish.
+const maxBatch = 10
+
 // emptyReply is what SDKs compare with byte for byte.
 var emptyReply = []byte("{}")
 
@@ -19,17 +22,103 @@ func eventBody(limits *push.AppLimits) int64 {
 	return envelope + 6*int64(limits.DataBytes) + int64(limits.ChannelsPerEvent)*(push.MaxChannelName+8)
 }
 
+func batchBody(limits *push.AppLimits) int64 { return maxBatch * eventBody(limits) }
+
+// event is one event of a call, and what its caller wants to hear of its channels.
+type event struct {
+	push.Event
+	info attributes
+}
+
 // postEvent publishes one event to one or several channels.
 func (c *call) postEvent() ([]byte, error) {
 	body, err := rawjson.Parse(c.body)
 	if err != nil {
 		return nil, invalid("body", err)
 	}
-	event, err := parseEvent(body)
+	e, err := parseEvent(body)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.hub.Publish(c.app.ID, event); err != nil {
+	if err := c.hub.Publish(c.app.ID, e.Event); err != nil {
+		return nil, publishFailure(err)
+	}
+	if e.info.none() {
+		return emptyReply, nil
+	}
+	return c.appendChannels(nil, e.Channels, e.info)
+}
+
+// postBatch publishes up to ten events, each to one channel: all of them, or none.
+func (c *call) postBatch() ([]byte, error) {
+	events, asked, err := parseBatch(c.body)
+	if err != nil {
+		return nil, err
+	}
+	publish := make([]push.Event, len(events))
+	for i := range events {
+		publish[i] = events[i].Event
+	}
+	if err := c.hub.Publish(c.app.ID, publish...); err != nil {
+		return nil, publishFailure(err)
+	}
+	if !asked {
+		return emptyReply, nil
+	}
+	b := []byte(`{"batch":[`)
+	for i, e := range events {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if b, err = c.appendInfo(b, e.Channels[0], e.info); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, "]}"...), nil
+}
+
+// parseBatch reads {"batch": [...]}. asked is whether any event asks for info.
+func parseBatch(text []byte) (events []event, asked bool, err error) {
+	body, err := rawjson.Parse(text)
+	var fields [1]push.JSON
+	if err == nil {
+		err = body.Pick(fields[:], "batch")
+	}
+	if err == nil && fields[0].Kind() != rawjson.Array {
+		err = fmt.Errorf("batch: expected an array, got %s", fields[0].Kind())
+	}
+	if err != nil {
+		return nil, false, invalid("body", err)
+	}
+	for v := range fields[0].Elements() {
+		if len(events) == maxBatch {
+			return nil, false, invalid("batch", fmt.Errorf("at most %d events", maxBatch))
+		}
+		e, err := parseEvent(v)
+		if err == nil && len(e.Channels) != 1 {
+			err = invalid("channel", errors.New("an event of a batch has exactly one"))
+		}
+		if err != nil {
+			return nil, false, invalid(fmt.Sprintf("batch[%d]", len(events)), err)
+		}
+		events = append(events, e)
+		asked = asked || !e.info.none()
+	}
+	return events, asked, nil
+}
+
+// postToChannel publishes as SDKs did before one event could have several
+// channels: the name and the connection to exclude are in the query, and the body
+// is the data.
+func (c *call) postToChannel() ([]byte, error) {
+	e := push.Event{Channels: []string{c.names[0]}, Name: push.Quote(c.params["name"]), Data: push.Quote(string(c.body))}
+	if id, ok := c.params["socket_id"]; ok {
+		var err error
+		if e.Exclude, err = parseSocketID(push.Quote(id)); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.hub.Publish(c.app.ID, e); err != nil {
 		return nil, publishFailure(err)
 	}
 	return emptyReply, nil
@@ -37,7 +126,7 @@ func (c *call) postEvent() ([]byte, error) {
 
 // parseEvent reads what an event consists of. The rules for names, channels and
 // data are push's.
-func parseEvent(v push.JSON) (e push.Event, err error) {
+func parseEvent(v push.JSON) (e event, err error) {
 	var fields [6]push.JSON
 	if err := v.Pick(fields[:], "name", "data", "channels", "channel", "socket_id", "info"); err != nil {
 		return e, invalid("body", err)
@@ -63,10 +152,14 @@ func parseEvent(v push.JSON) (e push.Event, err error) {
 	if e.Exclude, err = parseSocketID(socketID); err != nil {
 		return e, err
 	}
-	if info.Kind() != rawjson.Absent && info.Kind() != rawjson.Null {
-		return e, invalid("info", errors.New("not served by this version"))
+	switch info.Kind() {
+	case rawjson.Absent, rawjson.Null:
+	case rawjson.String:
+		e.info, err = parseAttributes(string(info.Bytes()))
+	default:
+		err = invalid("info", fmt.Errorf("expected a string, got %s", info.Kind()))
 	}
-	return e, nil
+	return e, err
 }
 
 // parseSocketID reads the connection to exclude; several SDKs send null for none.

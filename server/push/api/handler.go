@@ -1,14 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/roost-ws/roost/server/push"
+	"github.com/roost-ws/roost/server/push/internal/rate"
 )
 
 // Handler serves the HTTP API of a hub's apps. Make one with New; its fields may
@@ -21,14 +24,28 @@ type Handler struct {
 	// An http.ServeMux in front would do, too, but it redirects paths that are
 	// not clean instead of refusing them.
 	Fallback http.Handler
+	// Calls is how many calls may be under way; more get 503. Default 512.
+	Calls int
+	// BodyTimeout is how long a body may take to arrive. Default 10 s.
+	BodyTimeout time.Duration
 
-	hub *push.Hub
-	now func() time.Time // but in tests, time.Now
+	hub  *push.Hub
+	now  func() time.Time // but in tests, time.Now
+	once repeats
+
+	mu    sync.Mutex
+	calls int                   // under way, guarded by mu
+	rates map[string]*rate.Rate // of calls, by app, guarded by mu
 }
+
+const (
+	defaultCalls       = 512
+	defaultBodyTimeout = 10 * time.Second
+)
 
 // New returns the HTTP API of hub's apps.
 func New(hub *push.Hub) *Handler {
-	return &Handler{Fallback: http.NotFoundHandler(), hub: hub, now: time.Now}
+	return &Handler{Fallback: http.NotFoundHandler(), hub: hub, now: time.Now, rates: make(map[string]*rate.Rate)}
 }
 
 // call is one call whose caller has proved to know the app's secret.
@@ -36,7 +53,7 @@ type call struct {
 	hub    *push.Hub
 	app    push.App
 	params map[string]string // the query
-	names  []string          // what stood in place of the * of the route
+	names  []string          // what stood in place of the * of the route, decoded
 	body   []byte
 }
 
@@ -47,11 +64,23 @@ type route struct {
 	path   string
 	body   func(*push.AppLimits) int64 // the most a body may have
 	serve  func(*call) (reply []byte, err error)
+	status int // of success; 0: 200
 }
 
 var routes = []route{
-	{http.MethodPost, "events", eventBody, (*call).postEvent},
+	{method: http.MethodPost, path: "events", body: eventBody, serve: (*call).postEvent},
+	{method: http.MethodPost, path: "batch_events", body: batchBody, serve: (*call).postBatch},
+	{method: http.MethodGet, path: "channels", body: smallBody, serve: (*call).getChannels},
+	{method: http.MethodGet, path: "channels/*", body: smallBody, serve: (*call).getChannel},
+	{method: http.MethodGet, path: "channels/*/users", body: smallBody, serve: (*call).getUsers},
+	{method: http.MethodPost, path: "users/*/terminate_connections", body: smallBody, serve: (*call).terminate},
+	// What SDKs of long ago call.
+	{method: http.MethodPost, path: "channels/*/events", body: eventBody, serve: (*call).postToChannel, status: http.StatusAccepted},
+	{method: http.MethodGet, path: "channels/*/stats", body: smallBody, serve: (*call).getChannel},
 }
+
+// smallBody is for calls whose body says nothing.
+func smallBody(*push.AppLimits) int64 { return 1 << 10 }
 
 // failure is an answer that is not 200. SDKs show its text to their users.
 type failure struct {
@@ -70,81 +99,84 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Fallback.ServeHTTP(w, r)
 		return
 	}
-	reply, err := h.serve(w, r, path, rest)
+	reply, status, err := h.serve(w, r, path, rest)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	w.Write(reply)
 }
 
 // serve answers the call at path, of which rest is what follows /apps/.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) (reply []byte, err error) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest string) (reply []byte, status int, err error) {
 	id, rest, _ := strings.Cut(rest, "/")
 	rt, names, err := find(r.Method, rest)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	app, ok := h.hub.App(id)
 	if !ok {
-		return nil, &failure{http.StatusNotFound, "There is no app with this id"}
+		return nil, 0, &failure{http.StatusNotFound, "There is no app with this id"}
 	}
 	if app.Disabled {
-		return nil, &failure{http.StatusForbidden, "The app is disabled"}
+		return nil, 0, &failure{http.StatusForbidden, "The app is disabled"}
 	}
 	params, err := h.authenticate(&app, r.Method, path, r.URL.RawQuery)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	body, err := readBody(w, r, rt.body(&app.Limits))
+	if err := h.admit(&app); err != nil {
+		return nil, 0, err
+	}
+	defer h.done()
+	body, err := h.readBody(w, r, rt.body(&app.Limits))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := checkBody(params["body_md5"], body); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return rt.serve(&call{hub: h.hub, app: app, params: params, names: names, body: body})
+	c := &call{hub: h.hub, app: app, params: params, names: names, body: body}
+	if key := r.Header.Get("Idempotency-Key"); key != "" && rt.method == http.MethodPost {
+		reply, err = h.once.do(r.Context(), h.now(), c, path, key, rt.serve)
+	} else {
+		reply, err = rt.serve(c)
+	}
+	return reply, cmp.Or(rt.status, http.StatusOK), err
 }
 
-// find returns the route for a path below /apps/{id}/.
-func find(method, path string) (rt *route, names []string, err error) {
-	var allowed []string
-	for i := range routes {
-		names, ok := match(routes[i].path, path)
-		if !ok {
-			continue
-		}
-		if routes[i].method == method {
-			return &routes[i], names, nil
-		}
-		allowed = append(allowed, routes[i].method)
+// admit lets a call of an app in, if it is not too many. Calls of strangers do not
+// get here and use up nobody's allowance.
+func (h *Handler) admit(app *push.App) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.calls >= cmp.Or(h.Calls, defaultCalls) {
+		return &failure{http.StatusServiceUnavailable, "Too many calls at the same time: try again"}
 	}
-	if allowed != nil {
-		return nil, nil, &failure{http.StatusMethodNotAllowed, "Here one may " + strings.Join(allowed, ", ")}
+	if perSecond := app.Limits.CallsPerSecond; perSecond > 0 {
+		r := h.rates[app.ID]
+		if r == nil {
+			r = &rate.Rate{}
+			h.rates[app.ID] = r
+		}
+		if !r.Take(h.now(), perSecond) {
+			return &failure{http.StatusTooManyRequests, "Too many calls: app " + app.ID + " may make " + strconv.Itoa(perSecond) + " in a second"}
+		}
 	}
-	return nil, nil, &failure{http.StatusNotFound, "There is no such call"}
+	h.calls++
+	return nil
 }
 
-// match compares path with a pattern segment by segment.
-func match(pattern, path string) (names []string, ok bool) {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
-		return nil, false
-	}
-	for i := range want {
-		switch {
-		case want[i] == "*" && got[i] != "":
-			names = append(names, got[i])
-		case want[i] != got[i]:
-			return nil, false
-		}
-	}
-	return names, true
+func (h *Handler) done() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls--
 }
 
 // readBody reads a body of at most limit bytes.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	// A few bytes can unfold into gigabytes, and no SDK compresses.
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, &failure{http.StatusUnsupportedMediaType, "Send the body without Content-Encoding"}
@@ -154,6 +186,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		w.Header().Set("Connection", "close") // the rest is not worth reading
 		return nil, tooLarge
 	}
+	// Not every ResponseWriter can; then the server's own timeout holds.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(cmp.Or(h.BodyTimeout, defaultBodyTimeout)))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
@@ -171,7 +205,7 @@ func refuse(w http.ResponseWriter, err error) {
 	if !errors.As(err, &f) {
 		f = &failure{http.StatusInternalServerError, "Internal error"}
 	}
-	if f.status == http.StatusServiceUnavailable {
+	if f.status == http.StatusServiceUnavailable || f.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

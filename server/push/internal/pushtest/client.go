@@ -7,7 +7,10 @@ package pushtest
 
 import (
 	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -87,6 +90,46 @@ func (c *Client) Subscribe(channel string) {
 	c.t.Helper()
 	c.Send(`{"event":"pusher:subscribe","data":{"auth":"","channel":"` + channel + `"}}`)
 	c.Expect(`{"event":"pusher_internal:subscription_succeeded","channel":"` + channel + `","data":"{}"}`)
+}
+
+// SubscribeAs asks for a subscription that takes a signature, with channelData
+// if there is any, and does not wait for the answer.
+func (c *Client) SubscribeAs(key, secret, socketID, channel, channelData string) {
+	c.t.Helper()
+	data := map[string]string{"channel": channel}
+	signed := socketID + ":" + channel
+	if channelData != "" {
+		data["channel_data"] = channelData
+		signed += ":" + channelData
+	}
+	data["auth"] = key + ":" + Sign(secret, signed)
+	c.Event("pusher:subscribe", data)
+}
+
+// SignIn sends pusher:signin and does not wait for the answer.
+func (c *Client) SignIn(key, secret, socketID, userData string) {
+	c.t.Helper()
+	c.Event("pusher:signin", map[string]string{
+		"auth":      key + ":" + Sign(secret, socketID+"::user::"+userData),
+		"user_data": userData,
+	})
+}
+
+// Event sends an event of the protocol's own.
+func (c *Client) Event(name string, data map[string]string) {
+	c.t.Helper()
+	text, err := json.Marshal(map[string]any{"event": name, "data": data})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.Send(string(text))
+}
+
+// Sign is what a customer's backend does with the app's secret.
+func Sign(secret, text string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // Ping waits until the server has served everything sent before, and expects
