@@ -59,6 +59,7 @@ func (c *Conn) onCloseFrame(payload []byte) {
 
 // end lingers, and has the application told: at once if it may be called here.
 func (c *Conn) end() {
+	c.pipe.Seal()
 	if c.calls&owesClose != 0 {
 		if c.pipe.Calling() {
 			c.onClose()

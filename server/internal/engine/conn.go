@@ -226,6 +226,13 @@ func (c *Conn) Ask() {
 
 // What follows is for the owner: the session, from within its methods.
 
+// Seal ends the outbound queue without a last unit: every later call fails with ErrClosed.
+func (c *Conn) Seal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tail |= tailSealed
+}
+
 // Asking reports whether Asked is still to be called for something that was
 // asked until now: by Ask, by EnqueueLast or by an outbound queue at its limit.
 func (c *Conn) Asking() bool { return c.word.bits.Load()&sigAsked != 0 }
