@@ -24,11 +24,12 @@ type client struct {
 	r *bufio.Reader
 }
 
-// narrow makes a client that can hardly take anything which it does not read:
-// small segments keep the server's send buffer small, too.
+// narrow makes a client that takes less than narrowMax bytes which it does not
+// read: small segments keep the server's send buffer small, too. A smaller
+// window still would wait for a delayed acknowledgement all the time.
 func narrow(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) {
-		syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
+		syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
 		syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1000)
 	})
 }
@@ -37,6 +38,8 @@ func narrow(_, _ string, raw syscall.RawConn) error {
 func dialQuietly(addr net.Addr) (net.Conn, error) {
 	return net.DialTimeout(addr.Network(), addr.String(), patience)
 }
+
+const narrowMax = 400 << 10
 
 // dialAddr connects; control may set options of the socket.
 func dialAddr(t testing.TB, addr net.Addr, control func(string, string, syscall.RawConn) error) *client {
