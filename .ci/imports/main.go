@@ -44,6 +44,7 @@ var floors = map[string][]string{
 	"server/metrics":            {"server", "server/push"},
 	"bench/...":                 {"poller", "bench/..."},
 	"bench/servers/roost":       {"server"},
+	"bench/servers/updates":     {"server"},
 	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/page", "server/push/cluster", "server/push/webhook", "server/metrics"},
 	"cmd/roost-bench":           {"bench/..."},
 	"cmd/roost-torture":         {"bench/torture"},

@@ -45,6 +45,8 @@ func Serve(in io.Reader, out io.Writer) error {
 			outcome, err = s.Churn(*r.Churn, progress)
 		case r.Fanout != nil:
 			outcome, err = s.Fanout(*r.Fanout, progress)
+		case r.Updates != nil:
+			outcome, err = ReceiveUpdates(s.dial, *r.Updates)
 		}
 		var answer response
 		if err != nil {

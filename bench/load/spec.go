@@ -135,3 +135,27 @@ type Fanned struct {
 	Last       *Histogram    `json:"last"`    // of each message's last delivery
 	Failures   Failures      `json:"failures"`
 }
+
+// Updates asks for clients of cmd bench/servers/updates.
+type Updates struct {
+	Way       string        `json:"way"` // websocket, sse, long-polling or polling
+	Clients   int           `json:"clients"`
+	Size      int           `json:"size"`       // bytes of an update
+	PollEvery time.Duration `json:"poll_every"` // polling: time between two polls of a client
+	Warmup    time.Duration `json:"warmup"`
+	Window    time.Duration `json:"window"`
+}
+
+// Updated is what Updates measured in the window, all clients together.
+type Updated struct {
+	Arrivals  uint64        `json:"arrivals"`   // updates that reached a client
+	Requests  uint64        `json:"requests"`   // HTTP responses
+	Bytes     uint64        `json:"bytes"`      // inside TCP, both directions
+	Segments  uint64        `json:"segments"`   // of TCP, both directions
+	WireBytes uint64        `json:"wire_bytes"` // with the headers of each segment
+	Window    time.Duration `json:"window"`
+	ServerCPU time.Duration `json:"server_cpu"`
+	ClientCPU time.Duration `json:"client_cpu"`
+	Age       *Histogram    `json:"age"` // of an update when it reaches a client
+	Failures  Failures      `json:"failures"`
+}

@@ -15,6 +15,7 @@ type request struct {
 	Check   *Check   `json:"check,omitempty"`
 	Churn   *Churn   `json:"churn,omitempty"`
 	Fanout  *Fanout  `json:"fanout,omitempty"`
+	Updates *Updates `json:"updates,omitempty"`
 }
 
 // response is one line of the answer to a request: any number with progress,
@@ -68,6 +69,12 @@ func (w *Worker) Churn(o Churn, progress func(Progress)) (*Churned, error) {
 func (w *Worker) Fanout(o Fanout, progress func(Progress)) (*Fanned, error) {
 	r := new(Fanned)
 	return r, w.do(request{Fanout: &o}, r, progress)
+}
+
+// Updates is ReceiveUpdates.
+func (w *Worker) Updates(o Updates) (*Updated, error) {
+	r := new(Updated)
+	return r, w.do(request{Updates: &o}, r, nil)
 }
 
 func (w *Worker) do(order request, outcome any, progress func(Progress)) error {

@@ -27,6 +27,34 @@ func roostServers(root string) []*Server {
 	}
 }
 
+// Ways are the ways in which bench/servers/updates can tell its news. For the
+// scenario push they are the servers to compare.
+func Ways(root string) []*Server {
+	var ways []*Server
+	for _, w := range []struct {
+		name, title, about string
+		family             Family
+	}{
+		{"websocket", "WebSocket", "roost pushes each update over a WebSocket connection", Roost},
+		{"sse", "server-sent events", "net/http, one response that never ends", Another},
+		{"long-polling", "long polling", "net/http, a request that is answered when there is news", Another},
+		{"polling", "polling", "net/http, a request every second", Another},
+	} {
+		ways = append(ways, &Server{
+			Name: w.name, Title: w.title, About: w.about, Family: w.family, Language: "Go", dir: root,
+			Does: []scenario.Need{scenario.NeedNews},
+			prepare: func(ctx context.Context, s *Server) error {
+				bin := filepath.Join(binDir(root), "updates")
+				s.full = program{argv: []string{bin, "-addr", "{addr}", "-way", w.name}, says: true}
+				s.echo = s.full
+				s.Version = revision(ctx, root)
+				return command(ctx, root, "go", "build", "-o", bin, "./bench/servers/updates")
+			},
+		})
+	}
+	return ways
+}
+
 // AtRevision is one of roost's servers built from a commit instead of the
 // tree, so that two states of the code can be compared in one run. Its name
 // gets "@" and the revision.

@@ -42,6 +42,13 @@ var metrics = []Metric{
 	{Key: "last_us", Title: "last", Unit: "µs", Digits: 0},
 	{Key: "life_cpu_us", Title: "CPU/connection", Unit: "µs", Digits: 1},
 	{Key: "lives", Title: "connections/s", Digits: 0, More: true},
+	{Key: "wire_bytes", Title: "on the wire/update", Unit: "B", Digits: 0},
+	{Key: "payload_bytes", Title: "TCP payload/update", Unit: "B", Digits: 0},
+	{Key: "requests", Title: "requests/s", Digits: 0},
+	{Key: "arrivals", Title: "updates/s", Digits: 0, More: true},
+	{Key: "update_cpu_us", Title: "CPU/update", Unit: "µs", Digits: 2},
+	{Key: "age_p50_ms", Title: "age p50", Unit: "ms", Digits: 2},
+	{Key: "age_p99_ms", Title: "age p99", Unit: "ms", Digits: 2},
 	{Key: "ideal", Title: "of ideal", Unit: "%", Digits: 1, More: true},
 	{Key: "ping_p99_us", Title: "ping p99", Unit: "µs", Digits: 0},
 	{Key: "handshake_p99_us", Title: "handshake p99", Unit: "µs", Digits: 0},
@@ -85,6 +92,7 @@ type Worker interface {
 	Check(load.Check) (*load.Checked, error)
 	Churn(load.Churn, func(load.Progress)) (*load.Churned, error)
 	Fanout(load.Fanout, func(load.Progress)) (*load.Fanned, error)
+	Updates(load.Updates) (*load.Updated, error)
 	PID() int
 }
 
@@ -96,6 +104,7 @@ const (
 	NeedEcho   Need = "echo"   // messages come back
 	NeedFanout Need = "fanout" // /pub sends to every /sub
 	NeedStall  Need = "stall"  // so it does when a few /sub never read
+	NeedNews   Need = "news"   // it is bench/servers/updates
 	NeedSleep  Need = "sleep"  // /sleep/<duration> blocks its handler
 )
 

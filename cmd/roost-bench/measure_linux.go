@@ -23,12 +23,17 @@ type measure struct {
 	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
 }
 
-// do measures the parts at the chosen servers and shows the result.
+// do measures the parts at the servers that were asked for.
 func (m *measure) do(ctx context.Context, all *cli, parts ...run.Part) error {
 	servers, err := choose(all.Root, m.Servers)
 	if err != nil {
 		return err
 	}
+	return m.at(ctx, all, servers, parts...)
+}
+
+// measure measures the parts at the servers and shows the result.
+func (m *measure) at(ctx context.Context, all *cli, servers []*run.Server, parts ...run.Part) error {
 	show := newProgress(os.Stderr)
 	defer show.clear()
 	for i, s := range servers {

@@ -100,6 +100,23 @@ func (c *idleCmd) Run(ctx context.Context, all *cli) error {
 	return c.measure.do(ctx, all, run.Part{Scenario: sc, Rounds: c.Rounds})
 }
 
+// pushCmd compares ways to bring news to clients, not servers.
+type pushCmd struct {
+	Rounds  int     `help:"Interleaved rounds." default:"3"`
+	Conns   int     `help:"Clients that want the news." default:"500"`
+	Size    int     `help:"Bytes of an update." default:"128"`
+	Seconds float64 `help:"Length of the measured window." default:"5"`
+	Out     string  `help:"File for the results; below tmp/bench by default." type:"path"`
+}
+
+func (c *pushCmd) Run(ctx context.Context, all *cli) error {
+	m := measure{Rounds: c.Rounds, Baseline: "polling", Out: c.Out}
+	sc := &scenario.Push{
+		Readers: c.Conns, Size: c.Size, PollEvery: time.Second, Warmup: 2 * time.Second, Window: seconds(c.Seconds),
+	}
+	return m.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: sc, Rounds: c.Rounds})
+}
+
 type listCmd struct{}
 
 func (c *listCmd) Run(all *cli) error {
@@ -128,5 +145,6 @@ var scenarios = [][2]string{
 	{"fanout", "one publishes to 15,000"},
 	{"fanout-stalled", "one publishes to 2,000, of which 1 % never read"},
 	{"blocking", "handlers that sleep, half of a pool stuck, all of it stuck"},
+	{"push", "the same updates by WebSocket, SSE, long polling and polling (the command push)"},
 	{"idle", "memory of connections at rest (the command idle)"},
 }
