@@ -22,9 +22,9 @@ func newAddresses(limit int) *addresses {
 	return &addresses{limit: int32(min(limit, 1<<30)), seed: maphash.MakeSeed(), counts: make([]atomic.Int32, addressBuckets)}
 }
 
-// add counts a connection. It reports whether the limit allows it; it is
-// counted in any case, until remove. Of an IPv6 address only the /64 counts,
-// which is what one client is given. Unix sockets, without an address, share one count.
+// add counts a connection, until remove, if the limit allows it. Of an IPv6
+// address only the /64 counts, which is what one client is given. Unix sockets,
+// without an address, share one count.
 func (a *addresses) add(addr netip.Addr) (bucket uint32, ok bool) {
 	addr = addr.Unmap()
 	if addr.Is6() {
@@ -32,7 +32,11 @@ func (a *addresses) add(addr netip.Addr) (bucket uint32, ok bool) {
 		addr = prefix.Addr()
 	}
 	bucket = uint32(maphash.Comparable(a.seed, addr) % addressBuckets)
-	return bucket, a.counts[bucket].Add(1) <= a.limit
+	if a.counts[bucket].Add(1) > a.limit {
+		a.counts[bucket].Add(-1)
+		return 0, false
+	}
+	return bucket, true
 }
 
 func (a *addresses) remove(bucket uint32) { a.counts[bucket].Add(-1) }

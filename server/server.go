@@ -28,7 +28,8 @@ type Server struct {
 	http     *httpSide // nil without Config.HTTP
 	stats    counters
 	loops    []loopCounters
-	conns    atomic.Int64 // connections that count against Limits.Conns, and those being turned away
+	conns    atomic.Int64 // connections that count against Limits.Conns
+	away     atomic.Int64 // connections that are being turned away
 	address  *addresses   // nil without a limit
 
 	closing atomic.Bool   // no new connections
@@ -39,8 +40,8 @@ type Server struct {
 // ticks are the deadlines of Config in ticks; 0 means off.
 type ticks struct{ handshake, message, close, stall, ping, pong, idle engine.Tick }
 
-// turnedAwayMax is how many connections beyond Limits.Conns are told so with a
-// response at a time; more are closed without a word.
+// turnedAwayMax is how many connections beyond Limits.Conns and ConnsPerAddress
+// are told so with a response at a time; more are closed without a word.
 const turnedAwayMax = 64
 
 // New makes a server and starts its loops. It fails for a Config that cannot be.
@@ -148,30 +149,44 @@ func (s *Server) Post(loop int, task func()) error {
 // admit makes the session of an accepted connection, or none for one to be closed at once.
 func (s *Server) admit(_ any, peer netip.AddrPort) engine.Session {
 	c := &Conn{srv: s, proto: -1}
-	n := s.conns.Add(1)
-	if n > int64(s.cfg.Limits.Conns) {
-		c.turned = overConns
-		s.stats.OverConns.Add(1)
-	}
-	if s.address != nil {
-		var ok bool
-		if c.address, ok = s.address.add(peer.Addr()); !ok && c.turned == welcome {
-			c.turned = overAddress
-			s.stats.OverAddress.Add(1)
-		}
-	}
+	c.turned = s.count(c, peer.Addr())
 	s.stats.states[stateConnecting].Add(1)
-	if n > int64(s.cfg.Limits.Conns)+turnedAwayMax || s.closing.Load() {
+	if c.turned != welcome && s.away.Add(1) > turnedAwayMax || s.closing.Load() {
 		c.Refused()
 		return nil
 	}
 	return c
 }
 
+// count counts a connection against the limits, unless one is met. Those that
+// are turned away are counted elsewhere: they must not keep others out.
+func (s *Server) count(c *Conn, client netip.Addr) turned {
+	if s.conns.Add(1) > int64(s.cfg.Limits.Conns) {
+		s.conns.Add(-1)
+		s.stats.OverConns.Add(1)
+		return overConns
+	}
+	if s.address == nil {
+		return welcome
+	}
+	bucket, ok := s.address.add(client)
+	if !ok {
+		s.conns.Add(-1)
+		s.stats.OverAddress.Add(1)
+		return overAddress
+	}
+	c.address = bucket
+	return welcome
+}
+
 // forget gives back what admit counted.
 func (s *Server) forget(c *Conn) {
-	s.conns.Add(-1)
 	s.stats.states[stateClosed].Add(-1)
+	if c.turned != welcome {
+		s.away.Add(-1)
+		return
+	}
+	s.conns.Add(-1)
 	if s.address != nil {
 		s.address.remove(c.address)
 	}

@@ -12,7 +12,7 @@ import (
 // present figures only grow.
 type Stats struct {
 	Conns                                int64 // present connections, as Limits.Conns counts them
-	Connecting, Open, Closing, Lingering int64 // the same by state
+	Connecting, Open, Closing, Lingering int64 // the same by state; those being turned away linger, too
 	HTTP                                 int64 // present connections that are with Config.HTTP
 
 	Accepted, Opened, Closed     uint64
