@@ -216,3 +216,13 @@ func numbered(i, length int) string {
 	head := fmt.Sprintf("%08d ", i)
 	return head + strings.Repeat(string(rune('a'+i%26)), max(0, length-len(head)))
 }
+
+// resolve makes an address of a text.
+func resolve(t testing.TB, network, addr string) net.Addr {
+	t.Helper()
+	a, err := net.ResolveTCPAddr(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
