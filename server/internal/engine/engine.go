@@ -197,7 +197,9 @@ func (e *Engine) refuse(f fresh) {
 }
 
 // Tick is the present moment, and Ticks a length of time rounded up.
-func (e *Engine) Tick() Tick { return Tick(e.kernel.Now()/tickLength) + 1 }
+func (e *Engine) Tick() Tick { return tickOf(e.kernel.Now()) }
+
+func tickOf(now time.Duration) Tick { return Tick(now/tickLength) + 1 }
 
 func Ticks(d time.Duration) Tick { return Tick((d + tickLength - 1) / tickLength) }
 

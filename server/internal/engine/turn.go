@@ -174,6 +174,9 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 			c.end(nil)
 			return 0, calls
 		}
+		if calls > 0 {
+			w.now = c.loop.e.Tick() // the application took its time
+		}
 		c.heard = w.now
 		w.received += n
 		calls += c.give(w.in[:n], true)

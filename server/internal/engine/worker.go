@@ -75,12 +75,16 @@ type pace struct{ turns, slow int }
 
 const paceWindow = 16 // turns a verdict is made of
 
-// begin and end measure a turn in the default mode.
+// begin and end measure a turn in the default mode. There the worker's clock is
+// set, too: since the last turn the application may have taken any time, and a
+// goroutine that has just taken a loop over has not waited yet.
 func (w *worker) begin() time.Duration {
 	if w.e.Inline {
 		return 0
 	}
-	return w.e.kernel.Now()
+	now := w.e.kernel.Now()
+	w.now = tickOf(now)
+	return now
 }
 
 func (w *worker) end(began time.Duration, calls int) {
