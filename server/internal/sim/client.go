@@ -108,8 +108,15 @@ func (c Client) Wait(d time.Duration) bool {
 // Buffered returns how many bytes wait to be read.
 func (c Client) Buffered() int { return len(c.s.out.buf) }
 
+// Room returns how many bytes Write takes at once.
+func (c Client) Room() int { return max(0, c.s.in.room()) }
+
 // Ended reports whether the stream is over once the buffered bytes are read.
 func (c Client) Ended() bool { return c.s.flags&(clientReset|serverShut) != 0 }
+
+// Aborted reports whether the kernel dropped the connection before the server
+// could accept it. No server is to blame for that.
+func (c Client) Aborted() bool { return c.s.flags&aborted != 0 }
 
 // CloseWrite sends FIN; the client can still read.
 func (c Client) CloseWrite() {

@@ -2,8 +2,10 @@ package sim
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -91,6 +93,14 @@ type line struct {
 	n    int
 	err  error
 }
+
+// traceLines is how many lines a failure shows; a whole run may have thousands.
+var traceLines = func() int {
+	if n, err := strconv.Atoi(os.Getenv("ROOST_SIM_TRACE")); err == nil && n > 0 {
+		return n
+	}
+	return 80
+}()
 
 // trace keeps the last lines and a hash of all.
 type trace struct {

@@ -20,7 +20,6 @@ type Faults struct {
 	// followed by an edge, at the latest after Latency.
 	ShortWrite     float64
 	WriteAgain     float64 // EAGAIN although there is room: the kernel had no memory
-	WriteResource  float64 // ENOBUFS, which no edge follows
 	WriteInterrupt float64
 	WriteMax       int // most bytes a write takes; 0: no limit
 
@@ -61,7 +60,7 @@ func SwarmFaults(r *rand.Rand) Faults {
 	often := [...]float64{0.01, 0.1, 0.5}
 	for _, p := range []*float64{
 		&f.ShortRead, &f.ReadAgain, &f.ReadInterrupt, &f.ShortWrite, &f.WriteAgain,
-		&f.WriteResource, &f.WriteInterrupt, &f.AcceptInterrupt, &f.AcceptAbort, &f.AcceptResource,
+		&f.WriteInterrupt, &f.AcceptInterrupt, &f.AcceptAbort, &f.AcceptResource,
 		&f.CloseInterrupt, &f.WaitInterrupt, &f.Spurious, &f.SplitWrite, &f.ResetDrops,
 	} {
 		if on() {
@@ -87,7 +86,7 @@ func SwarmFaults(r *rand.Rand) Faults {
 		f.Late = time.Millisecond
 	}
 	if r.IntN(8) == 0 {
-		f.Stall, f.StallMax = 0.001, 2*time.Second
+		f.Stall, f.StallMax = 0.001, 10*time.Second
 	}
 	return f
 }

@@ -103,6 +103,7 @@ func (l *Listener) accept() (*socket, error) {
 	l.queue = l.queue[1:]
 	if w.chance(k.Faults.AcceptAbort) {
 		s.abandon()
+		s.flags |= aborted
 		return nil, acceptAborts[w.Rand.IntN(len(acceptAborts))]
 	}
 	return s, nil
@@ -113,6 +114,7 @@ func (l *Listener) close() {
 	l.closed = true
 	for _, s := range l.queue {
 		s.abandon()
+		s.flags |= aborted
 	}
 	l.queue = nil
 }

@@ -55,11 +55,12 @@ const (
 	gone                           // a reset or an error ended the connection at the server
 	clientReset                    // a reset ended the connection at the client
 	refused                        // a write met a full buffer: room is worth an edge
+	aborted                        // the server's kernel dropped it before it was accepted
 )
 
 func (f flags) String() string {
 	names := []string{"serverShut", "serverClosed", "clientShut", "clientClosed",
-		"finArrived", "gone", "clientReset", "refused"}
+		"finArrived", "gone", "clientReset", "refused", "aborted"}
 	var set []string
 	for i, name := range names {
 		if f&(1<<i) != 0 {
@@ -126,8 +127,6 @@ func (s *socket) write(bufs ...[]byte) (int, error) {
 		return 0, syscall.EPIPE
 	case total == 0:
 		return 0, nil
-	case w.chance(k.Faults.WriteResource):
-		return 0, syscall.ENOBUFS
 	case w.chance(k.Faults.WriteAgain):
 		s.roomLater()
 		return 0, syscall.EAGAIN
@@ -283,6 +282,28 @@ func (s *socket) end(fault syscall.Errno) {
 	}
 	s.out.buf = nil
 	s.edge(readable | writable)
+}
+
+// Look is what a kernel knows of a descriptor, for oracles.
+type Look struct {
+	Unread  int  // bytes that have arrived and were not read
+	Ended   bool // the end of the stream or an error has arrived
+	Refused bool // a write was refused, and room will be reported
+	Pending bool // an edge was not reported yet
+}
+
+// Look returns the state of a connection's descriptor.
+func (k *Kernel) Look(fd int) (l Look, ok bool) {
+	s, ok := k.table.get(fd).(*socket)
+	if !ok {
+		return l, false
+	}
+	return Look{
+		Unread:  s.in.arrived(),
+		Ended:   s.flags&(finArrived|gone) != 0,
+		Refused: s.flags&refused != 0,
+		Pending: s.watch.queued,
+	}, true
 }
 
 // edge reports a change to the poller, if the descriptor is registered.

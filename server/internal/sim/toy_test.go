@@ -216,8 +216,7 @@ func (c *toyConn) write() {
 	for len(c.out) > 0 {
 		n, err := c.t.k.Write(c.fd, c.out)
 		switch fault := sys.FaultOf(err); {
-		case fault == sys.Interrupted && c.t.bug != bugInterrupted, fault == sys.Resource:
-			c.t.w.Sleep(time.Millisecond)
+		case fault == sys.Interrupted && c.t.bug != bugInterrupted:
 			continue
 		case fault == sys.Again || fault == sys.Interrupted:
 			return

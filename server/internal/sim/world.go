@@ -18,7 +18,7 @@ type Config struct {
 	Steps    uint64        // a run with more steps has failed; 0: two million
 	Time     time.Duration // a run that takes longer in virtual time has failed; 0: a day
 	Step     time.Duration // virtual time that one step takes; 0: the seed decides
-	Trace    int           // how many steps a failure shows; 0: 80
+	Trace    int           // how many lines of its past a failure shows; 0: ROOST_SIM_TRACE, or 80
 }
 
 // World is one simulated run. Its methods are called by its coroutines, and
@@ -26,6 +26,10 @@ type Config struct {
 type World struct {
 	// Rand is the only source of chance in the World.
 	Rand *rand.Rand
+	// Idle, if set, is called whenever nobody can run before time has passed:
+	// what is still to be done then, and has no timer, was forgotten. It must
+	// not yield. An error ends the run.
+	Idle func() error
 
 	cfg        Config
 	now        time.Duration
@@ -61,7 +65,7 @@ func NewWorld(cfg Config) *World {
 		cfg.Time = 24 * time.Hour
 	}
 	if cfg.Trace == 0 {
-		cfg.Trace = 80
+		cfg.Trace = traceLines
 	}
 	w := &World{cfg: cfg, Rand: rand.New(rand.NewPCG(cfg.Seed, 0x726f6f7374))}
 	if cfg.Step == 0 {
@@ -140,9 +144,23 @@ func (w *World) pick() *coroutine {
 		if len(w.runnable) > 0 {
 			return w.scheduler.choose(w.runnable, w.current)
 		}
-		if !w.advance() {
+		w.look()
+		if w.failure != nil || !w.advance() {
 			return nil
 		}
+	}
+}
+
+// look lets the test look around.
+func (w *World) look() {
+	if w.Idle == nil || w.failure != nil {
+		return
+	}
+	co := w.current
+	w.current = nil // nobody's: what it calls does not yield
+	defer func() { w.current = co }()
+	if err := w.Idle(); err != nil {
+		w.record(Wrong, w.describe("%v", err))
 	}
 }
 
