@@ -209,7 +209,8 @@ func (c *Conn) keep(now engine.Tick) (due engine.Tick) {
 		c.pipe.Finish()
 		return 0
 	}
-	return sooner(due, c.pinged+t.pong)
+	// An answer is noticed at the next look, which must not delay the next Ping.
+	return sooner(due, min(c.pinged+t.pong, now+c.pingAfter()))
 }
 
 // sooner is the smaller of two deadlines, of which 0 is none.

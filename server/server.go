@@ -132,6 +132,9 @@ func (s *Server) Serve(ln net.Listener) error {
 	return ErrServerClosed
 }
 
+// Config returns the configuration in force: defaults are filled in.
+func (s *Server) Config() Config { return s.cfg }
+
 // Loops returns the number of loops.
 func (s *Server) Loops() int { return s.cfg.Loops }
 
