@@ -95,7 +95,9 @@ func (m *model) change(changes []kchange) error {
 		case m.deny && c.filter == m.refuse:
 			return errMemory
 		default:
-			m.notes[n] = m.notes[n] // keeps a place on the queue it may have
+			if _, added := m.notes[n]; !added { // one that is there keeps its place on the queue
+				m.notes[n] = false
+			}
 			if holds, _ := m.holds(n); holds {
 				m.activate(c.fd, c.filter)
 			}

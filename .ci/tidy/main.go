@@ -50,6 +50,7 @@ var (
 		"bench/...":                         "it measures",
 		".ci/...":                           "it is not part of the server",
 		"server/push/webhook/":              "pauses of minutes between attempts, kept over restarts; tests run it in a bubble of synctest",
+		"server/push/clock.go":              "notices carry the time of day; alarms of a second serve all connections at once",
 		"server/push/api/":                  "signatures carry the time of day, which the engine's clock does not know",
 	}
 	// Code that asks which system it runs on.

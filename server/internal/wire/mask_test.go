@@ -12,9 +12,7 @@ func TestUnmask(t *testing.T) {
 	for n := range 140 {
 		lengths = append(lengths, n)
 	}
-	for _, n := range []int{unmaskWide - 1, unmaskWide, unmaskWide + 1, 1023, 1025, 4099} {
-		lengths = append(lengths, n)
-	}
+	lengths = append(lengths, unmaskWide-1, unmaskWide, unmaskWide+1, 1023, 1025, 4099)
 	for _, n := range lengths {
 		for offset := range 4 {
 			for align := range 8 {
