@@ -54,7 +54,7 @@ func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []
 	watchlist = slices.Compact(watchlist)
 	s.rarely().user = &signedIn{*who, watchlist}
 	s.rarely().unauthorised = false
-	online, offline := s.app.signIn(s, who.id, watchlist)
+	online, offline := s.app.signIn(s, h.shards[s.conn.Loop()], who.id, watchlist)
 
 	_ = s.conn.Send(server.Text, appendSignedIn(nil, userData))
 	if tooMany {

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,4 +33,24 @@ func stage(t testing.TB, loops int, configs ...App) (*app, map[*server.Conn][]*s
 		h.shards = append(h.shards, s)
 	}
 	return h.apps.Load().byID[configs[0].ID], sent
+}
+
+// testClock is a hub's clock that the test turns.
+type testClock struct {
+	hub *Hub
+	now atomic.Int64
+}
+
+func newTestClock(h *Hub) *testClock {
+	c := &testClock{hub: h}
+	c.now.Store(time.Unix(1_700_000_000, 0).UnixNano())
+	h.now = func() time.Time { return time.Unix(0, c.now.Load()) }
+	h.alarm.asked.Store(true) // it rings when the test says so
+	return c
+}
+
+// advance turns the clock, and rings if anybody waits for that.
+func (c *testClock) advance(d time.Duration) {
+	c.now.Add(int64(d))
+	c.hub.rang()
 }

@@ -19,8 +19,8 @@ type users struct {
 
 // user is somebody who is signed in, or watched, or both.
 type user struct {
-	sessions []*session            // signed in as this user, on any loop
-	watchers map[*session]struct{} // whose watchlists this user is on
+	sessions []*session          // signed in as this user, on any loop
+	watchers map[*session]*shard // whose watchlists this user is on, with their loops
 }
 
 // make returns the user with the given id, new if need be. u is locked.
@@ -45,8 +45,8 @@ func (u *users) forget(id string, one *user) {
 
 // signIn makes s a connection of the user and a watcher of those on its list, and
 // returns which of them are online and which are not. What changes later is told
-// through the inbox of s's loop, on whose goroutine this is called, and so comes later.
-func (a *app) signIn(s *session, id string, watchlist []string) (online, offline []string) {
+// through the inbox of s's loop sh, on whose goroutine this is called, and so comes later.
+func (a *app) signIn(s *session, sh *shard, id string, watchlist []string) (online, offline []string) {
 	var onStack [8]*shard
 	asleep := onStack[:0]
 	u := &a.users
@@ -59,9 +59,9 @@ func (a *app) signIn(s *session, id string, watchlist []string) (online, offline
 	for _, id := range watchlist {
 		watched := u.make(id)
 		if watched.watchers == nil {
-			watched.watchers = make(map[*session]struct{})
+			watched.watchers = make(map[*session]*shard)
 		}
-		watched.watchers[s] = struct{}{}
+		watched.watchers[s] = sh
 		if len(watched.sessions) > 0 {
 			online = append(online, id)
 		} else {
@@ -102,8 +102,8 @@ func (a *app) tellWatchers(one *user, name, id string, asleep []*shard) []*shard
 		return asleep
 	}
 	m := &message{prepared: server.Prepare(server.Text, appendWatchlistEvents(nil, name, []string{id}, "", nil)), excludeLoop: -1}
-	for s := range one.watchers {
-		if sh := a.hub.shards[s.conn.Loop()]; sh.put(delivery{conn: s.conn, message: m}) {
+	for s, sh := range one.watchers {
+		if sh.put(delivery{conn: s.conn, message: m}) {
 			asleep = append(asleep, sh)
 		}
 	}

@@ -1,0 +1,107 @@
+package push
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push/internal/pushtest"
+)
+
+var counting = App{ID: "1", Key: "key", Secret: "secret", SubscriptionCount: true}
+
+// 1.10: all subscribers hear of every change, the one who comes too.
+func TestSubscriptionCount(t *testing.T) {
+	r := &record{}
+	_, addr := start(t, Config{Apps: []App{counting}, Notifier: r})
+	count := func(n int) string {
+		return fmt.Sprintf(`{"event":"pusher_internal:subscription_count","channel":"news","data":"{\"subscription_count\":%d}"}`, n)
+	}
+	a, _ := pushtest.Connect(t, addr, "key")
+	a.Subscribe("news")
+	a.Expect(count(1))
+	b, _ := pushtest.Connect(t, addr, "key")
+	b.Subscribe("news")
+	a.Expect(count(2))
+	b.Expect(count(2))
+	b.Send(`{"event":"pusher:unsubscribe","data":{"channel":"news"}}`)
+	a.Expect(count(1))
+	b.Ping()
+	r.expect(t, "channel_occupied news", "subscription_count news 1", "subscription_count news 2", "subscription_count news 1")
+	joinPresence(t, addr, "presence-x", `{"user_id":"a"}`)
+	a.Drop()
+	r.expect(t, "channel_occupied presence-x", "member_added presence-x a", "channel_vacated news")
+}
+
+// 1.10: a crowd of up to a hundred hears of each change at once; a larger one every
+// five seconds, and of the last change in any case.
+func TestSubscriptionCountOfACrowd(t *testing.T) {
+	a, sent := stage(t, 1, counting)
+	now := time.Unix(1_700_000_000, 0)
+	a.hub.now = func() time.Time { return now }
+	sh := a.hub.shards[0]
+	var sessions []*session
+	join := func() {
+		s := &session{app: a, conn: &server.Conn{}}
+		s.conn.SetValue(s)
+		if _, no := s.join(sh, "news", nil); no != nil {
+			t.Fatal(no)
+		}
+		sessions = append(sessions, s)
+	}
+	told := func() (n int) { // what the first subscriber heard since the last call, and how often
+		for sh.pending.Load() > 0 {
+			sh.run()
+		}
+		n = len(sent[sessions[0].conn])
+		sent[sessions[0].conn] = nil
+		return n
+	}
+	for range 100 {
+		join()
+	}
+	if n := told(); n != 100 {
+		t.Fatalf("told %d times about 100 subscribers", n)
+	}
+	for range 50 {
+		join()
+	}
+	if n := told(); n != 0 {
+		t.Fatalf("told %d times of 50 more within five seconds", n)
+	}
+	now = now.Add(countEvery - 1)
+	a.hub.rang()
+	if n := told(); n != 0 {
+		t.Fatal("told too early")
+	}
+	now = now.Add(1)
+	a.hub.rang()
+	if n := told(); n != 1 {
+		t.Fatalf("told %d times after five seconds", n)
+	}
+	a.hub.rang()
+	now = now.Add(time.Hour)
+	a.hub.rang()
+	if n := told(); n != 0 {
+		t.Fatalf("told %d times though nothing changed", n)
+	}
+	join()
+	if n := told(); n != 1 {
+		t.Fatalf("told %d times of the first change in an hour", n)
+	}
+	join()
+	for len(sessions) > 1 {
+		last := sessions[len(sessions)-1]
+		sessions = sessions[:len(sessions)-1]
+		last.leave(sh, 0)
+	}
+	if n := told(); n != 100 { // for 100, 99, ... 1
+		t.Fatalf("told %d times while the crowd went", n)
+	}
+	now = now.Add(countEvery)
+	a.hub.rang()
+	if n := told(); n != 0 {
+		t.Fatalf("told %d times of what was told before", n)
+	}
+}
