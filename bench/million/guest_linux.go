@@ -98,6 +98,12 @@ func loopbackUp() error {
 	if err != nil {
 		return fmt.Errorf("million: %w", err)
 	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, lo); err != nil {
+		return fmt.Errorf("million: %w", err)
+	}
+	if lo.Uint16()&unix.IFF_UP != 0 {
+		return nil
+	}
 	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
 	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo); err != nil {
 		return fmt.Errorf("million: bring lo up: %w", err)
