@@ -86,3 +86,10 @@ fuzz:
 
 clean:
 	rm -rf $(BIN)
+
+# million holds a million idle connections in one process, where need be under a
+# user-mode Linux kernel (docs/million.md); it takes a quarter of an hour to an hour.
+.PHONY: million
+million:
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/roost-bench ./cmd/roost-bench
+	$(BIN)/roost-bench million
