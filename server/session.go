@@ -151,6 +151,7 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 		}
 		if (frames%pauseCheck == 0 || len(ev.Payload) >= pauseAt/pauseCheck) && c.pipe.Waiting() >= pauseAt && c.pipe.Pause() {
 			c.dec.Next(nil, &c.srv.frames) // gives the last message's memory back
+			c.progress(whole)
 			return used, calls
 		}
 	}
