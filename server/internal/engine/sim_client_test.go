@@ -69,7 +69,7 @@ func (r *simRun) client(id uint32) {
 func (cl *simClient) connect() bool {
 	r := cl.r
 	for {
-		c, err := r.listener.Dial()
+		c, err := r.door().Dial()
 		if err != nil {
 			if !r.stopped {
 				r.w.Fail("client %d: %v", cl.id, err)
@@ -94,7 +94,7 @@ func (cl *simClient) connect() bool {
 }
 
 func (cl *simClient) mute() {
-	c, err := cl.r.listener.Dial()
+	c, err := cl.r.door().Dial()
 	if err != nil {
 		return
 	}

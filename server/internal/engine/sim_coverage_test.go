@@ -8,7 +8,7 @@ type simCoverage struct {
 	runs                                        int
 	drained, paused, pushed, posted, taken      uint64
 	moves, slowModes, shortages, newest, oldest uint64
-	refused, declined, doomed, inline           uint64
+	refused, declined, doomed, inline, adopted  uint64
 }
 
 func (m *simCoverage) add(r *simRun) {
@@ -21,6 +21,9 @@ func (m *simCoverage) add(r *simRun) {
 	m.refused += uint64(r.refusals)
 	m.declined += uint64(r.declined)
 	m.doomed += uint64(len(r.doomed))
+	if r.side != nil {
+		m.adopted++
+	}
 	if r.cfg.Inline {
 		m.inline++
 	}
@@ -38,8 +41,8 @@ func (m *simCoverage) check(t *testing.T) {
 	for name, n := range map[string]uint64{
 		"Drained": m.drained, "Pause": m.paused, "senders": m.pushed, "posted tasks": m.posted, "Detach": m.taken,
 		"moved loops": m.moves, "slow mode": m.slowModes, "shortages": m.shortages,
-		"dropped newest": m.newest, "dropped oldest": m.oldest, "refused": m.refused, "declined": m.declined,
-		"doomed": m.doomed, "inline": m.inline,
+		"dropped newest": m.newest, "dropped oldest": m.oldest, "declined": m.declined,
+		"doomed": m.doomed, "inline": m.inline, "adopted": m.adopted,
 	} {
 		if n == 0 {
 			t.Errorf("%d runs have not met: %s", m.runs, name)

@@ -16,7 +16,8 @@ type simRun struct {
 	cfg      Config
 	pool     *sim.Pool
 	listener *sim.Listener
-	stopped  bool // clients may be cut off from now on
+	side     *sim.Listener // not the engine's, which adopts what it brings; or nil
+	stopped  bool          // clients may be cut off from now on
 
 	openingTime, idleTime, lingerTime time.Duration
 	tardy                             time.Duration // how late a deadline may be met
@@ -85,11 +86,11 @@ func newSimRun(seed uint64) *simRun {
 	if one(8) {
 		r.decline = 0.3
 	}
-	if one(8) {
-		r.cfg.Conns = 0 // which is one chunk less one bit: see newTable
+	if one(3) {
+		r.side = r.k.Listen(1000)
 	}
 	if one(4) {
-		r.k.Limit(3 + 1 + 2*r.cfg.Loops + 1 + w.Rand.IntN(3))
+		r.k.Limit(3 + 2 + 2*r.cfg.Loops + 1 + w.Rand.IntN(3))
 	}
 	if one(2) {
 		r.longest = []time.Duration{100 * time.Microsecond, 5 * time.Millisecond, time.Second}[w.Rand.IntN(3)]
@@ -183,6 +184,44 @@ func (r *simRun) start() {
 	}
 	r.e = e
 	r.listen()
+	if r.side != nil {
+		r.senders++
+		r.w.Go("adopter", func() {
+			r.adopt()
+			r.senders--
+		})
+	}
+}
+
+// adopt accepts connections and gives them to the engine, with what it has read from them.
+func (r *simRun) adopt() {
+	for {
+		r.w.Until("side door", func() bool { return r.side.Waiting() > 0 || r.stopped })
+		if r.stopped {
+			r.k.Close(r.side.FD())
+			return
+		}
+		fd, _, err := r.k.Accept(r.side.FD())
+		if err != nil {
+			r.w.Sleep(time.Millisecond)
+			continue
+		}
+		early := make([]byte, r.w.Rand.IntN(20)+1)
+		n, err := r.k.Read(fd, early)
+		if n == 0 && err == nil {
+			r.k.Close(fd)
+			continue
+		}
+		r.e.Adopt(fd, &simSession{r: r}, early[:n])
+	}
+}
+
+// door is the listener for the next client.
+func (r *simRun) door() *sim.Listener {
+	if r.side != nil && r.w.Rand.IntN(2) == 0 {
+		return r.side
+	}
+	return r.listener
 }
 
 // calm ends the faults: from here on everything must come to its end.

@@ -19,7 +19,7 @@ var weave func(w *sim.World)
 // kernel, the scheduler and the clients do. ROOST_SIM_SEEDS sets the number of
 // seeds, ROOST_SIM_SEED=n replays one.
 func TestSimEngine(t *testing.T) {
-	seeds := 500
+	seeds := 300
 	if weave != nil {
 		seeds = 4000
 	}
@@ -84,7 +84,7 @@ func TestSimExhausted(t *testing.T) {
 		r := newSimRun(seed)
 		r.k.Faults = sim.Faults{Shuffle: r.k.Faults.Shuffle, Split: r.k.Faults.Split}
 		r.k.Limit(1000)
-		r.cfg.Inline, r.cfg.Outbound, r.cfg.Conns, r.decline = false, 1<<20, 100, 0
+		r.cfg.Inline, r.cfg.Outbound, r.decline = false, 1<<20, 0
 		r.openingTime, r.longest, r.pauseAt, r.gaps = 5*time.Second, 0, 0, false
 		r.w.Go("main", func() {
 			r.start()

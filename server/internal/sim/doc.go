@@ -15,6 +15,11 @@
 // open, closing one that is registered with a poller, two goroutines in calls
 // on one descriptor.
 //
+// Tests run many seeds (Seeds): ROOST_SIM_SEEDS says how many, ROOST_SIM_SEED=n
+// replays one, ROOST_SIM_TRACE=n shows the last n steps of a failure. A World
+// switches only where it is told to; Weave puts such points between the steps
+// of a lock-free protocol, too.
+//
 // Code under test must not wait for another goroutine except through the
 // World: a mutex may be held over a Yield only when nobody else can want it.
 // The kernel's Peer and the poller's Remove do not yield, so that they may be
