@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"runtime"
-	"runtime/metrics"
 	"slices"
 	"strconv"
 	"syscall"
@@ -153,7 +152,7 @@ func (m *crowdOnSim) open() {
 
 // idle lets time pass, counts what the server does and has the clients answer.
 func (m *crowdOnSim) idle() {
-	before, calls, cpu, began := m.srv.Stats(), m.k.Calls, m.cpu(), m.w.Now()
+	before, calls, cpu, began := m.srv.Stats(), m.k.Calls, processCPU(), m.w.Now()
 	pings := 0
 	for m.w.Now() < began+idleFor {
 		m.w.Sleep(answerEvery)
@@ -171,7 +170,7 @@ func (m *crowdOnSim) idle() {
 	m.b.ReportMetric(float64(calls.Write)/seconds, "writes/s")
 	m.b.ReportMetric(float64(calls.Read)/seconds, "reads/s")
 	m.b.ReportMetric(float64(calls.Wait)/seconds, "waits/s")
-	m.b.ReportMetric((m.cpu()-cpu).Seconds()/seconds*1e3, "cpu-with-simulator-ms/s")
+	m.b.ReportMetric((processCPU()-cpu).Seconds()/seconds*1e3, "cpu-with-simulator-ms/s")
 }
 
 // answer has every client that was pinged answer, and says how many were.
@@ -191,15 +190,6 @@ func (m *crowdOnSim) answer() (pings int) {
 	return pings
 }
 
-// cpu is what this process has used so far.
-func (m *crowdOnSim) cpu() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		m.b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // weight is what a heap costs.
 type weight struct {
 	heap       float64 // bytes that live
@@ -207,33 +197,32 @@ type weight struct {
 	pause      float64 // seconds in which nothing else could run
 }
 
-// weigh collects garbage a few times and takes the median.
+// weigh collects garbage a few times and takes the median. The CPU time is the
+// kernel's: the runtime's own figure counts how long its workers took, which on
+// a busy machine is more.
 func weigh() weight {
 	runtime.GC()
 	runtime.GC() // what pools kept is gone after the second
-	var all [3][]float64
+	var heap, collection, pause []float64
 	for range 5 {
-		before := readGC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		began := processCPU()
 		runtime.GC()
-		after := readGC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		for i, v := range []float64{float64(m.HeapAlloc), after[0] - before[0], after[1] - before[1]} {
-			all[i] = append(all[i], v)
-		}
+		collection = append(collection, (processCPU() - began).Seconds())
+		runtime.ReadMemStats(&after)
+		heap = append(heap, float64(after.HeapAlloc))
+		pause = append(pause, float64(after.PauseTotalNs-before.PauseTotalNs)/1e9)
 	}
-	for i := range all {
-		slices.Sort(all[i])
-	}
-	return weight{all[0][2], all[1][2], all[2][2]}
+	median := func(v []float64) float64 { slices.Sort(v); return v[len(v)/2] }
+	return weight{median(heap), median(collection), median(pause)}
 }
 
-// readGC reads the CPU time of the collector and the time it stopped the
-// program, so far and in seconds.
-func readGC() [2]float64 {
-	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
-	metrics.Read(s)
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return [2]float64{s[0].Value.Float64(), float64(m.PauseTotalNs) / 1e9}
+// processCPU is what this process has used so far.
+func processCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it knows no reason to fail
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
