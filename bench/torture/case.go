@@ -15,6 +15,7 @@ type Case struct {
 	Want string `json:"want"` // what a correct server does
 
 	modes Mode
+	heavy bool // megabytes: few of them at once
 	slow  bool // waits for a deadline of the server: started first, beside the others
 	alone bool // heavy, or it measures: runs after the others, by itself
 	pid   bool // cannot be judged without the process id
@@ -45,15 +46,14 @@ type exchange struct {
 
 // knock is an opening handshake, with whatever follows it in the same segments.
 type knock struct {
-	key    string        // of the request, for the accept value
-	send   Wire          // the request, and early frames
-	accept bool          // 101 is an answer
-	status []int         // refusals that are an answer too; none means that it must be accepted
-	drop   bool          // closing without a word is an answer
-	needs  []string      // header fields of the refusal: "Sec-WebSocket-Version: 13"
-	again  bool          // the refusal may leave the connection open
-	head   bool          // the method is HEAD
-	within time.Duration // for the answer, when it is not Options.Timeout
+	key    string   // of the request, for the accept value
+	send   Wire     // the request, and early frames
+	accept bool     // 101 is an answer
+	status []int    // refusals that are an answer too; none means that it must be accepted
+	drop   bool     // closing without a word is an answer
+	needs  []string // header fields of the refusal: "Sec-WebSocket-Version: 13"
+	again  bool     // the refusal may leave the connection open
+	head   bool     // the method is HEAD
 
 	protocols  []string // offered
 	extensions bool     // some were offered
@@ -189,6 +189,7 @@ func (c Case) chopped(size int) Case {
 // lazily is a case of so many frames that they are made when it is played.
 func lazily(build func() Case) Case {
 	c := build()
+	c.heavy = true
 	c.talk, c.build = nil, func() *talk { return build().talk }
 	return c
 }

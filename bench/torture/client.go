@@ -136,34 +136,43 @@ func (c *Client) next(within time.Duration) Event {
 	start := time.Now()
 	deadline := time.NewTimer(within)
 	defer deadline.Stop()
-	for {
-		c.mu.Lock()
-		for len(c.events) > 0 {
-			e := c.events[0]
-			c.events = c.events[1:]
-			if e.Kind != Ping {
-				c.mu.Unlock()
-				return e
-			}
-			if c.pongs {
-				c.mu.Unlock()
-				c.write(wireOf(pong(string(e.Payload))).Bytes)
-				c.mu.Lock()
-			}
+	for late := false; ; {
+		e, heard := c.take()
+		if e.Kind == Ping && c.pongs {
+			c.write(wireOf(pong(string(e.Payload))).Bytes)
 		}
-		since := c.heard
-		c.mu.Unlock()
-		select {
-		case <-c.fresh:
-		case <-deadline.C:
+		switch {
+		case e.Kind == Ping:
+			continue
+		case e.Kind != Silence:
+			return e
+		case late:
 			// A long message on a busy machine: as long as it comes, we wait.
-			left := time.Until(since.Add(within))
+			left := time.Until(heard.Add(within))
 			if left <= 0 || time.Since(start) > patience*within {
 				return Event{Kind: Silence, Why: within.String()}
 			}
 			deadline.Reset(left)
 		}
+		select {
+		case <-c.fresh:
+			late = false
+		case <-deadline.C:
+			late = true
+		}
 	}
+}
+
+// take takes an event if there is one, and says when bytes came last.
+func (c *Client) take() (Event, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.events) == 0 {
+		return Event{Kind: Silence}, c.heard
+	}
+	e := c.events[0]
+	c.events = c.events[1:]
+	return e, c.heard
 }
 
 // patience is how many times longer than silence something may take that goes on coming.

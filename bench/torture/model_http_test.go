@@ -78,6 +78,9 @@ func (c *modelConn) head() (string, int) {
 			if fields++; fields > c.o.MaxFields+1 {
 				return "", 431
 			}
+			if _, _, status := c.parse(string(b)); line == 0 && status == 400 {
+				return "", 400
+			}
 			line = len(b)
 			continue
 		}

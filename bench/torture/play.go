@@ -260,7 +260,11 @@ func (b *Bench) knock(k *knock, send func(c *Client)) error {
 	}
 	c.listen(k.head)
 	send(c)
-	e := c.next(max(k.within, b.o.Timeout))
+	patience := b.o.Timeout
+	if !k.accept && b.o.HandshakeTimeout > 0 {
+		patience = min(patience, b.o.HandshakeTimeout/2) // what is wrong is refused before the deadline would end it
+	}
+	e := c.next(patience)
 	switch {
 	case e.Kind == Response && e.Status == http.StatusSwitchingProtocols && k.accept:
 		if wrong := judge101(e, k.key, k.protocols, k.extensions); wrong != "" {

@@ -35,7 +35,7 @@ func TestRoostEcho(t *testing.T) {
 			}
 			t.Parallel() // most of the time the suite waits for deadlines
 			addr, pid := startRoost(t, binary, c.args...)
-			s, err := Run(t.Context(), Options{URL: "ws://" + addr + "/torture", Pid: pid, Exhaustive: c.name == "inline"}, func(r Result) {
+			s, err := Run(t.Context(), Options{URL: "ws://" + addr + "/torture", Pid: pid, Exhaustive: c.name == "inline", Timeout: 20 * time.Second}, func(r Result) {
 				if !r.OK {
 					t.Errorf("%v", r)
 				}

@@ -108,10 +108,19 @@ func (r *runner) run(ctx context.Context, cases []Case) (*Summary, error) {
 			case c.slow:
 				beside.Go(func() { r.play(c, m) })
 			default:
-				r.slots <- struct{}{}
+				// Only this goroutine takes slots, so that nobody waits half served.
+				takes := 1
+				if c.heavy {
+					takes = max(1, r.o.Jobs/4)
+				}
+				for range takes {
+					r.slots <- struct{}{}
+				}
 				beside.Go(func() {
-					defer func() { <-r.slots }()
 					r.play(c, m)
+					for range takes {
+						<-r.slots
+					}
 				})
 			}
 		}
