@@ -107,10 +107,10 @@ func TestWelcome(t *testing.T) {
 // The refusals of 1.4 that only a real handshake meets: the client's Origin is
 // https://elsewhere.example, and there is no proxy.
 func TestRefusedByHandshake(t *testing.T) {
-	_, addr := start(t, Config{Connections: 1, Apps: []App{
+	h, addr := start(t, Config{Connections: 1, Apps: []App{
 		{ID: "1", Key: "tls", Secret: "s", TLSOnly: true}, {ID: "2", Key: "origin", Secret: "s", Origins: []string{"a.example"}}, {ID: "3", Key: "key", Secret: "s"},
 	}})
-	pushtest.Connect(t, addr, "key")
+	first, _ := pushtest.Connect(t, addr, "key")
 	for key, code := range map[string]int{"tls": 4000, "origin": 4009, "key": 4100} {
 		c := pushtest.Open(t, addr, "/app/"+key+"?protocol=7")
 		if got := c.Next(); !strings.HasPrefix(got, `{"event":"pusher:error","data":{"code":4`) {
@@ -118,6 +118,10 @@ func TestRefusedByHandshake(t *testing.T) {
 		}
 		c.ExpectClose(code)
 	}
+	// Who was refused holds no place.
+	first.Drop()
+	eventually(t, "there is room", func() bool { return h.Stats().Connections == 0 })
+	pushtest.Connect(t, addr, "key")
 }
 
 // 1.4, 1.9: who is still a stranger when the time is up is closed with 4009, and nobody else.

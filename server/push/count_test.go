@@ -90,6 +90,14 @@ func TestSubscriptionCountOfACrowd(t *testing.T) {
 	if n := told(); n != 1 {
 		t.Fatalf("told %d times of the first change in an hour", n)
 	}
+	for range 3 { // again and again
+		join()
+		now = now.Add(countEvery)
+		a.hub.rang()
+		if n := told(); n != 1 {
+			t.Fatalf("told %d times of a change that had to wait", n)
+		}
+	}
 	join()
 	for len(sessions) > 1 {
 		last := sessions[len(sessions)-1]
