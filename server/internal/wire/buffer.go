@@ -16,10 +16,13 @@ const _ = uint(bufferMin<<(classes-1)-bufferMax) + uint(bufferMax-bufferMin<<(cl
 // buffer is pooled memory for the message under way. It is pooled by pointer,
 // because a slice in a sync.Pool would cost an allocation of its own.
 type buffer struct {
-	b []byte
+	b []byte // begins with ServerHeaderMax bytes of room for the header of an echo
 }
 
-var buffers [classes]sync.Pool // of *buffer; buffers[i] has a capacity of bufferMin<<i
+var buffers [classes]sync.Pool // of *buffer; buffers[i] has room for bufferMin<<i bytes of payload
+
+// room is how many bytes of payload the buffer holds without growing.
+func (b *buffer) room() int { return cap(b.b) - ServerHeaderMax }
 
 // classOf is the smallest class that holds n bytes, n <= bufferMax.
 func classOf(n int) int {
@@ -30,22 +33,22 @@ func classOf(n int) int {
 // class it is made to measure.
 func newBuffer(n int) *buffer {
 	if n > bufferMax {
-		return &buffer{b: make([]byte, 0, n)}
+		return &buffer{b: make([]byte, ServerHeaderMax, ServerHeaderMax+n)}
 	}
 	class := classOf(n)
 	if v, ok := buffers[class].Get().(*buffer); ok {
 		return v
 	}
-	return &buffer{b: make([]byte, 0, bufferMin<<class)}
+	return &buffer{b: make([]byte, ServerHeaderMax, ServerHeaderMax+bufferMin<<class)}
 }
 
 // free gives the buffer back to its pool.
 func (b *buffer) free() {
-	if b == nil || cap(b.b) > bufferMax {
+	if b == nil || b.room() > bufferMax {
 		return
 	}
-	b.b = b.b[:0]
-	buffers[classOf(cap(b.b))].Put(b)
+	b.b = b.b[:ServerHeaderMax]
+	buffers[classOf(b.room())].Put(b)
 }
 
 // grow makes room for n more bytes and returns the buffer to use from now on;
@@ -57,16 +60,16 @@ func (b *buffer) grow(n int, all uint64) *buffer {
 	if b == nil {
 		return newBuffer(n)
 	}
-	need := len(b.b) + n
-	if need <= cap(b.b) {
+	need := len(b.b) - ServerHeaderMax + n
+	if need <= b.room() {
 		return b
 	}
-	want := 2 * cap(b.b)
+	want := 2 * b.room()
 	if all > 0 && uint64(want) > all {
 		want = int(all)
 	}
 	bigger := newBuffer(max(need, want))
-	bigger.b = append(bigger.b, b.b...)
+	bigger.b = append(bigger.b, b.b[ServerHeaderMax:]...)
 	b.free()
 	return bigger
 }

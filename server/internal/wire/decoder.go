@@ -29,11 +29,11 @@ type Event struct {
 	Op         ws.OpCode
 	Payload    []byte
 	Compressed bool // RSV1 was set: the payload is to be inflated, and text is not validated yet
-	// Head is the number of bytes in front of Payload[0], in the bytes given to
-	// Next, that were the frame's own header and are free to be overwritten. A
-	// server header is always shorter, so an echo needs no copy. 0 means that
+	// Whole is Payload with the room in front of it that is free to be
+	// overwritten: where the frame lay whole in the bytes given to Next, its own
+	// header. A server header always fits, so an echo needs no copy. nil means that
 	// there is no such room.
-	Head int
+	Whole []byte
 }
 
 // Next decodes the next event of in and returns how many bytes it used. When
@@ -71,7 +71,7 @@ func (d *Decoder) Next(in []byte, lim *Limits) (ev Event, n int, ok bool, err er
 			return Event{}, head + bad, false, ErrInvalidUTF8
 		}
 	}
-	return Event{Op: op, Payload: payload, Head: head}, end, true, nil
+	return Event{Op: op, Payload: payload, Whole: in[:end:end]}, end, true, nil
 }
 
 // next is Next for every case.
@@ -151,7 +151,7 @@ func (d *Decoder) inPlace(in []byte, at int, h ws.Header, used int) (ev Event, n
 	}
 	ev = Event{Op: h.OpCode, Payload: payload, Compressed: h.Rsv1()}
 	if size := HeaderSize(len(payload)) + maskSize; used == size { // it did not begin in an earlier piece
-		ev.Head = size
+		ev.Whole = in[at-size : end : end]
 	}
 	return ev, end, true, nil
 }

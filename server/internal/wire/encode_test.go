@@ -72,7 +72,7 @@ func TestFrameLen(t *testing.T) {
 }
 
 // An echo written over the client's header, in place: the server's header
-// always fits in the room that Event.Head promises.
+// always fits in the room that Event.Whole promises.
 func TestEchoInPlace(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
 		payload := bytes.Repeat([]byte("y"), n)
@@ -83,13 +83,38 @@ func TestEchoInPlace(t *testing.T) {
 			t.Fatal(ok, err)
 		}
 		size := HeaderSize(len(ev.Payload))
-		if ev.Head < size {
-			t.Fatalf("%d bytes: %d bytes of room for a header of %d", n, ev.Head, size)
+		if room := len(ev.Whole) - len(ev.Payload); room < size {
+			t.Fatalf("%d bytes: %d bytes of room for a header of %d", n, room, size)
 		}
 		start := used - len(ev.Payload) - size
 		AppendHeader(in[:start], ev.Op, len(ev.Payload))
 		if want := append(AppendFrame(nil, ws.OpText, payload), "next"...); !bytes.Equal(in[start:], want) {
 			t.Fatalf("%d bytes: echoed % x", n, head(in[start:]))
+		}
+	}
+}
+
+// The same for a message that came in pieces and lies in pooled memory.
+func TestEchoOfPieces(t *testing.T) {
+	for _, n := range []int{1, 125, 126, 511, 512, 513, 65535, 65536, 1 << 20, 1<<20 + 1} {
+		payload := bytes.Repeat([]byte("y"), n)
+		in := text(true, string(payload))
+		var d Decoder
+		cut := len(in) - n/2 - 1
+		if _, _, ok, err := d.Next(in[:cut], &Limits{Message: n, Fragments: 1}); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		ev, _, ok, err := d.Next(in[cut:], &Limits{Message: n, Fragments: 1})
+		if !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		start := len(ev.Whole) - len(ev.Payload) - HeaderSize(n)
+		if start < 0 {
+			t.Fatalf("%d bytes: no room for a header", n)
+		}
+		AppendHeader(ev.Whole[:start], ev.Op, n)
+		if want := AppendFrame(nil, ws.OpText, payload); !bytes.Equal(ev.Whole[start:], want) {
+			t.Fatalf("%d bytes: echoed % x", n, head(ev.Whole[start:]))
 		}
 	}
 }

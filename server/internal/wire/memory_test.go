@@ -202,20 +202,20 @@ func TestDecodersDoNotMix(t *testing.T) {
 func TestBufferClasses(t *testing.T) {
 	for _, n := range []int{0, 1, bufferMin - 1, bufferMin, bufferMin + 1, 2 * bufferMin, 2*bufferMin + 1, bufferMax - 1, bufferMax} {
 		b := newBuffer(n)
-		if c := cap(b.b); len(b.b) != 0 || c < n || c > max(bufferMin, 2*n) || classOf(c) != classOf(n) {
+		if c := b.room(); len(b.b) != ServerHeaderMax || c < n || c > max(bufferMin, 2*n) || classOf(c) != classOf(n) {
 			t.Errorf("newBuffer(%d): length %d, capacity %d", n, len(b.b), c)
 		}
 		b.free()
 	}
-	if b := newBuffer(bufferMax + 1); cap(b.b) != bufferMax+1 {
-		t.Errorf("a buffer beyond the biggest class has %d bytes", cap(b.b))
+	if b := newBuffer(bufferMax + 1); b.room() != bufferMax+1 {
+		t.Errorf("a buffer beyond the biggest class has %d bytes", b.room())
 	} else {
 		b.free() // left to the garbage collector
 	}
 	for i := range classes {
 		for range 10 { // what the pools hand out has the capacity of its class
-			if b, ok := buffers[i].Get().(*buffer); ok && (cap(b.b) != bufferMin<<i || len(b.b) != 0) {
-				t.Errorf("pool %d holds a buffer of %d bytes", i, cap(b.b))
+			if b, ok := buffers[i].Get().(*buffer); ok && (b.room() != bufferMin<<i || len(b.b) != ServerHeaderMax) {
+				t.Errorf("pool %d holds a buffer of %d bytes", i, b.room())
 			}
 		}
 	}

@@ -70,7 +70,11 @@ func (p *partial) fill(b []byte) (ev Event, n int, ok bool, err error) {
 		if p.validates() && !p.text.Complete() {
 			return ev, n, false, ErrInvalidUTF8
 		}
-		ev = Event{Op: p.op, Payload: p.payload(), Compressed: p.compressed}
+		ev = Event{Op: p.op, Compressed: p.compressed}
+		if p.buf != nil {
+			ev.Whole = p.buf.b[:len(p.buf.b):len(p.buf.b)]
+			ev.Payload = ev.Whole[ServerHeaderMax:]
+		}
 		p.message = message{}
 	}
 	p.shown = true
@@ -108,13 +112,6 @@ func (p *partial) fillData(b []byte) (bad int) {
 // validates reports whether the open message is text whose bytes are here as
 // they were sent: a compressed one is text only after inflation.
 func (p *partial) validates() bool { return p.op == ws.OpText && !p.compressed }
-
-func (p *partial) payload() []byte {
-	if p.buf == nil {
-		return nil
-	}
-	return p.buf.b[:len(p.buf.b):len(p.buf.b)]
-}
 
 // release gives all memory back; p must not be used again.
 func (p *partial) release() {

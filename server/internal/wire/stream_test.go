@@ -102,18 +102,15 @@ func (s *stream) checkPlace(in []byte, n int, ev Event, began bool) {
 		size = HeaderSize(len(ev.Payload)) + 4
 	}
 	whole := size > 0 && n == size+len(ev.Payload) // one frame, not several fragments
-	if whole && ev.Head != size {
-		s.t.Fatalf("a frame of %d bytes, whole and in place, has %d bytes of head, want %d", n, ev.Head, size)
+	head := len(ev.Whole) - len(ev.Payload)
+	if whole && head != size {
+		s.t.Fatalf("a frame of %d bytes, whole and in place, has %d bytes of room, want %d", n, head, size)
 	}
-	if ev.Head == 0 {
+	if ev.Whole == nil {
 		return
 	}
-	start := n - len(ev.Payload)
-	if ev.Head > start {
-		s.t.Fatalf("%d bytes of head where %d are used", ev.Head, start)
-	}
-	if len(ev.Payload) > 0 && &in[start] != &ev.Payload[0] {
-		s.t.Fatal("payload with a head does not end where the frame ends")
+	if len(ev.Payload) > 0 && &ev.Whole[head] != &ev.Payload[0] {
+		s.t.Fatal("the room is not in front of the payload")
 	}
 }
 
@@ -123,7 +120,7 @@ func (s *stream) checkMemory() {
 	if !s.d.Pending() && s.d.p != nil {
 		s.t.Fatal("memory is held between messages")
 	}
-	if held := heldBytes(&s.d); held > bufferMin+max(bufferMin, 2*s.fed) {
+	if held := heldBytes(&s.d); held > bufferMin+ServerHeaderMax+max(bufferMin, 2*s.fed) {
 		s.t.Fatalf("%d bytes held for %d received", held, s.fed)
 	}
 }
