@@ -222,11 +222,12 @@ func (u *updatesClients) websocket(ctx context.Context, _ int) error {
 }
 
 // get sends one request and hands the body over.
-func (u *updatesClients) get(ctx context.Context, client *http.Client, from int, body func(io.Reader) error) error {
+func (u *updatesClients) get(ctx context.Context, client *http.Client, accept string, from int, body func(io.Reader) error) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+u.dial.Addr+"/?from="+strconv.Itoa(from), nil)
 	if err != nil {
 		return err
 	}
+	r.Header.Set("Accept", accept)
 	response, err := client.Do(r)
 	if err != nil {
 		return err
@@ -262,7 +263,7 @@ func (u *updatesClients) lines(body io.Reader, prefix string, next *int) error {
 
 func (u *updatesClients) events(ctx context.Context, _ int) error {
 	next := 0
-	err := u.get(ctx, u.client(), 0, func(body io.Reader) error { return u.lines(body, "data: ", &next) })
+	err := u.get(ctx, u.client(), "text/event-stream", 0, func(body io.Reader) error { return u.lines(body, "data: ", &next) })
 	if err == nil {
 		return io.ErrUnexpectedEOF
 	}
@@ -272,7 +273,7 @@ func (u *updatesClients) events(ctx context.Context, _ int) error {
 func (u *updatesClients) longPoll(ctx context.Context, _ int) error {
 	client := u.client()
 	for next := 0; ; {
-		if err := u.get(ctx, client, next, func(body io.Reader) error { return u.lines(body, "", &next) }); err != nil {
+		if err := u.get(ctx, client, "text/plain", next, func(body io.Reader) error { return u.lines(body, "", &next) }); err != nil {
 			return err
 		}
 	}
@@ -286,7 +287,7 @@ func (u *updatesClients) poll(ctx context.Context, _ int) error {
 	time.Sleep(time.Duration(rand.Int64N(int64(u.PollEvery))))
 	tick.Reset(u.PollEvery)
 	for next := 0; ; {
-		if err := u.get(ctx, client, next, func(body io.Reader) error { return u.lines(body, "", &next) }); err != nil {
+		if err := u.get(ctx, client, "text/plain", next, func(body io.Reader) error { return u.lines(body, "", &next) }); err != nil {
 			return err
 		}
 		select {

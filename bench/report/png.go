@@ -24,6 +24,7 @@ const pngScale = 2
 type raster struct {
 	img           *image.RGBA
 	regular, bold *opentype.Font
+	shape         vector.Rasterizer
 	err           error // the first; nothing is drawn after it
 }
 
@@ -55,14 +56,23 @@ func (r *raster) fill(points []point, c ink) {
 	if r.err != nil || len(points) < 3 {
 		return
 	}
-	b := r.img.Bounds()
-	z := vector.NewRasterizer(b.Dx(), b.Dy())
-	z.MoveTo(float32(points[0].x*pngScale), float32(points[0].y*pngScale))
-	for _, p := range points[1:] {
-		z.LineTo(float32(p.x*pngScale), float32(p.y*pngScale))
+	// Only the shape's own box is worked on: a chart has thousands of shapes.
+	box := image.Rectangle{Min: image.Pt(math.MaxInt32, math.MaxInt32), Max: image.Pt(math.MinInt32, math.MinInt32)}
+	for _, p := range points {
+		x, y := p.x*pngScale, p.y*pngScale
+		box.Min = image.Pt(min(box.Min.X, int(math.Floor(x))), min(box.Min.Y, int(math.Floor(y))))
+		box.Max = image.Pt(max(box.Max.X, int(math.Ceil(x))), max(box.Max.Y, int(math.Ceil(y))))
 	}
-	z.ClosePath()
-	z.Draw(r.img, b, image.NewUniform(r.colour(c)), image.Point{})
+	r.shape.Reset(box.Dx(), box.Dy())
+	at := func(p point) (x, y float32) {
+		return float32(p.x*pngScale - float64(box.Min.X)), float32(p.y*pngScale - float64(box.Min.Y))
+	}
+	r.shape.MoveTo(at(points[0]))
+	for _, p := range points[1:] {
+		r.shape.LineTo(at(p))
+	}
+	r.shape.ClosePath()
+	r.shape.Draw(r.img, box, image.NewUniform(r.colour(c)), image.Point{})
 }
 
 func (r *raster) rect(x, y, w, h, _ float64, c ink) {

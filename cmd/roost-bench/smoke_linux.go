@@ -53,7 +53,12 @@ func (c *smokeCmd) Run(ctx context.Context, all *cli) error {
 	if err := c.measure.do(ctx, all, parts...); err != nil {
 		return err
 	}
-	return checkReports(dir, c.Out)
+	if err := checkReports(dir, c.Out); err != nil {
+		return err
+	}
+	push := &scenario.Push{Readers: 20, Size: 128, PollEvery: seconds(0.3), Warmup: seconds(0.6), Window: seconds(1.1)}
+	c.Out = filepath.Join(dir, "push.jsonl")
+	return c.measure.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: push, Rounds: 1})
 }
 
 // checkReports writes every kind of report of the results and looks at them.
