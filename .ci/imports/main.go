@@ -65,6 +65,7 @@ var (
 		"github.com/prometheus/client_golang": {"server/metrics"},
 		"github.com/prometheus/client_model":  {"server/metrics"},
 		"github.com/alecthomas/kong":          {"cmd/..."},
+		"github.com/pelletier/go-toml/v2":     {"cmd/roost"},
 		"github.com/HdrHistogram":             {"bench/..."},
 		"golang.org/x/image":                  {"bench/report"},
 	}

@@ -23,29 +23,31 @@ func raiseDescriptors() capacity {
 	return capacity{descriptors: raiseLimit()}
 }
 
-// connections is how many connections fit; asked is how many are wanted, 0 for
-// as many as fit.
-func (c capacity) connections(asked int) (int, error) {
+// check says what to do when asked connections do not fit; 0 asks for as many
+// as do.
+func (c capacity) check(asked int) error {
 	if c.descriptors == 0 {
-		return asked, nil
+		return nil
 	}
-	room := 0
-	if c.descriptors > descriptorsReserved {
-		room = int(min(c.descriptors-descriptorsReserved, math.MaxInt32))
-	}
-	switch {
+	switch room := c.room(); {
 	case asked > room:
-		return 0, exitf(exitDescriptors,
+		return exitf(exitDescriptors,
 			"%d connections need %d descriptors and this process may have %d: raise the limit (ulimit -n %[2]d, or LimitNOFILE=%[2]d under systemd) or lower --max-connections to %d",
 			asked, asked+descriptorsReserved, c.descriptors, room)
 	case room < connectionsMin:
-		return 0, exitf(exitDescriptors,
+		return exitf(exitDescriptors,
 			"this process may have only %d descriptors and needs at least %d to serve: raise the limit (ulimit -n 65536, or LimitNOFILE=65536 under systemd)",
 			c.descriptors, descriptorsReserved+connectionsMin)
-	case asked == 0:
-		return room, nil
 	}
-	return asked, nil
+	return nil
+}
+
+// room is how many connections the limit leaves room for.
+func (c capacity) room() int {
+	if c.descriptors < descriptorsReserved {
+		return 0
+	}
+	return int(min(c.descriptors-descriptorsReserved, math.MaxInt32))
 }
 
 func (c capacity) String() string {

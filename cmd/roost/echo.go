@@ -27,8 +27,7 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	log := logs.logger(env.stderr)
 	spareMemory()
 	held := raiseDescriptors()
-	conns, err := held.connections(e.MaxConnections)
-	if err != nil {
+	if err := held.check(e.MaxConnections); err != nil {
 		return err
 	}
 	srv, err := server.New(server.Handler{
@@ -36,35 +35,21 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 			// A connection that cannot take its echo is closed by the server's own policy.
 			_ = c.Send(op, message)
 		},
-	}, e.config(conns, log))
+	}, e.config(log))
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	s := &service{log: log, server: srv, metrics: metrics.Handler(srv, nil), drain: e.Drain}
-	return s.serve(e.Listen, e.Admin, held, conns, slog.Group("limits",
-		"message", e.MaxMessage.String(),
-		"fragments", e.MaxFragments,
-		"outbound", e.MaxOutbound.String(),
-		"ping_interval", e.PingInterval.String(),
-		"idle_timeout", e.IdleTimeout.String(),
-	), slog.String("handlers", e.handlers()))
+	s := &service{log: log, server: srv, metrics: metrics.Handler(srv, nil)}
+	return s.serve(e.Listen, e.Admin, held)
 }
 
-// handlers says where callbacks run.
-func (e *echoCmd) handlers() string {
-	if e.Inline {
-		return "inline"
-	}
-	return "workers"
-}
-
-func (e *echoCmd) config(conns int, log *slog.Logger) server.Config {
+func (e *echoCmd) config(log *slog.Logger) server.Config {
 	return server.Config{
 		Inline:  e.Inline,
 		Workers: e.Workers,
 		Loops:   e.Loops,
 		Limits: server.Limits{
-			Conns:           conns,
+			Conns:           e.MaxConnections,
 			ConnsPerAddress: -1, // load generators come from one address
 			Message:         int(e.MaxMessage),
 			Fragments:       e.MaxFragments,

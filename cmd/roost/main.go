@@ -38,8 +38,12 @@ Exit codes: 0 ended after a drain, 1 failed while serving or a second signal cut
 type cli struct {
 	Log logFlags `embed:"" prefix:"log-"`
 
-	Serve   serveCmd   `cmd:"" help:"Run the push backend: Pusher Channels protocol and its HTTP API on one port."`
-	Echo    echoCmd    `cmd:"" help:"Run an echo server, for conformance suites and load generators."`
+	Serve serveCmd `cmd:"" help:"Run the push backend: Pusher Channels protocol and its HTTP API on one port."`
+	Echo  echoCmd  `cmd:"" help:"Run an echo server, for conformance suites and load generators."`
+
+	Checkconfig checkconfigCmd `cmd:"" help:"Look for mistakes in a configuration file and the environment."`
+	Genconfig   genconfigCmd   `cmd:"" help:"Print a configuration file with a new app and every setting explained."`
+
 	Version versionCmd `cmd:"" help:"Print the version and the toolchain roost was built with."`
 }
 
@@ -75,17 +79,23 @@ func main() {
 	os.Exit(exitFailure)
 }
 
-// run parses args and runs the command they name.
-func run(args []string, env environment) error {
-	var flags cli
-	parser, err := kong.New(&flags,
+// newParser returns what parses a command line into flags.
+func newParser(flags *cli, env environment) (*kong.Kong, error) {
+	return kong.New(flags,
 		kong.Name("roost"),
 		kong.Description(description),
 		kong.DefaultEnvars("ROOST"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.UsageOnError(),
 		kong.Writers(env.stdout, env.stderr),
+		kong.Resolvers(&fileResolver{}),
 	)
+}
+
+// run parses args and runs the command they name.
+func run(args []string, env environment) error {
+	var flags cli
+	parser, err := newParser(&flags, env)
 	if err != nil {
 		return err
 	}
@@ -101,6 +111,10 @@ func run(args []string, env environment) error {
 
 // usageError says which flag is wrong and where its help is.
 func usageError(err error) error {
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit
+	}
 	help := "roost --help"
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Command() != "" {

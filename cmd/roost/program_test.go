@@ -97,7 +97,7 @@ func TestFlagWinsOverEnvironment(t *testing.T) {
 func TestStartUpLine(t *testing.T) {
 	p := startServe(t, "--max-connections", "500", "--max-per-address", "off")
 	line := fmt.Sprint(p.log.all()[0])
-	for _, want := range []string{"addr:127.0.0.1:", "admin:127.0.0.1:", "can_hold:about 500 connections", "descriptors:", "activity_timeout:2m0s", "connections_per_address:off", "app:" + appID} {
+	for _, want := range []string{"addr:127.0.0.1:", "admin:127.0.0.1:", "can_hold:about 500 connections", "descriptors:", "activity_timeout:2m0s", "connections_per_address:off", "apps:1 ", "apps_from:flags or environment"} {
 		if !strings.Contains(line, want) {
 			t.Errorf("the start-up line is %s, without %q", line, want)
 		}
@@ -174,7 +174,7 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// SIGTERM: not ready while the drain goes on, every client gets Close 1001, and
+// SIGTERM: not ready while the drain goes on, every client gets Close 4200, and
 // the program ends with 0; a second signal does not wait.
 func TestDrain(t *testing.T) {
 	for _, second := range []bool{false, true} {
@@ -208,8 +208,8 @@ func TestDrain(t *testing.T) {
 			for err == nil {
 				_, _, err = c.ReadMessage()
 			}
-			if !gorilla.IsCloseError(err, 1001) {
-				t.Errorf("the client saw %v, want Close 1001", err)
+			if !gorilla.IsCloseError(err, 4200) {
+				t.Errorf("the client saw %v, want Close 4200", err)
 			}
 			c.Close()
 			if code := p.wait(); code != exitOK {

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"strconv"
@@ -17,9 +14,11 @@ import (
 	"github.com/roost-ws/roost/server/push"
 	"github.com/roost-ws/roost/server/push/api"
 	"github.com/roost-ws/roost/server/push/page"
+	"github.com/roost-ws/roost/server/push/webhook"
 )
 
 type serveCmd struct {
+	Config          string          `placeholder:"FILE" help:"A TOML file with apps and settings; roost genconfig writes one. SIGHUP reads its apps again."`
 	Listen          address         `default:":6001" placeholder:"HOST:PORT" help:"Where clients connect and the HTTP API is called: HOST:PORT, or unix:PATH (${default})."`
 	Admin           optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"Health, metrics and profiles, for operators only; or off (${default})."`
 	App             appFlags        `embed:"" prefix:"app-"`
@@ -30,55 +29,62 @@ type serveCmd struct {
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
 
-// appFlags are the one app that a server without a file of apps has.
-type appFlags struct {
-	ID     string `name:"id" help:"The app's id in the HTTP API, digits. With no app at all, one is made and printed."`
-	Key    string `help:"The app's key, which clients connect with."`
-	Secret string `help:"The app's secret, which signs calls of the HTTP API. Better set in the environment: a command line can be read by others."`
-}
+// closeReconnect tells Pusher clients to come back at once: to another node, or
+// to the process that takes this one's place.
+const closeReconnect = 4200
 
 func (s *serveCmd) Run(env environment, logs *logFlags) error {
-	app, made, err := s.App.app()
+	t, err := s.tenants()
 	if err != nil {
-		return err
+		return exitf(exitUsage, "%v", err)
 	}
 	log := logs.logger(env.stderr)
 	spareMemory()
 	held := raiseDescriptors()
-	conns, err := held.connections(s.MaxConnections)
-	if err != nil {
+	if err := held.check(s.MaxConnections); err != nil {
 		return err
 	}
-	hub, err := push.New(push.Config{Apps: []push.App{app}, ActivityTimeout: s.ActivityTimeout})
+	config := push.Config{Apps: t.apps, ActivityTimeout: s.ActivityTimeout}
+	var sender *webhook.Sender
+	if s.Config != "" { // without a file there is no webhook, and never will be
+		if sender, err = newSender(t, log); err != nil {
+			return exitf(exitUsage, "%v", err)
+		}
+		config.Notifier = sender
+	}
+	hub, err := push.New(config)
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	routes, err := routes(hub, app, s.Demo || made)
+	routes, err := routes(hub, t.apps[0], s.Demo || t.made)
 	if err != nil {
 		return err
 	}
 	srv, err := hub.NewServer(server.Config{
-		HTTP:     routes,
-		Limits:   server.Limits{Conns: conns, ConnsPerAddress: s.MaxPerAddress.config()},
-		Timeouts: server.Timeouts{Drain: s.Drain},
-		Logger:   log,
+		HTTP:         routes,
+		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
+		Timeouts:     server.Timeouts{Drain: s.Drain},
+		ShutdownCode: closeReconnect,
+		Logger:       log,
 	})
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	running := &service{log: log, server: srv, metrics: metrics.Handler(srv, hub), drain: s.Drain}
-	if made {
-		running.ready = func(addr net.Addr) { printApp(env.stdout, app, addr) }
+	running := &service{log: log, server: srv, metrics: metrics.Handler(srv, hub)}
+	if t.made {
+		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr) }
+	} else {
+		running.reload = (&reloader{serve: s, log: log, hub: hub, sender: sender, server: srv, now: t}).reload
 	}
-	return running.serve(s.Listen, s.Admin, held, conns,
-		slog.String("app", app.ID),
-		slog.Group("limits",
-			"connections_per_address", s.MaxPerAddress.String(),
-			"activity_timeout", s.ActivityTimeout.String(),
-			"event_data", byteSize(push.DefaultDataBytes).String(),
-			"channels_per_connection", push.DefaultChannelsPerConnection,
-			"channels_per_event", push.DefaultChannelsPerEvent,
-		))
+	err = running.serve(s.Listen, s.Admin, held,
+		slog.Int("apps", len(t.apps)),
+		slog.String("apps_from", t.from),
+		slog.Int("webhooks", t.endpoints()),
+		slog.String("activity_timeout", s.ActivityTimeout.String()))
+	if sender != nil {
+		closeSender(sender, t, log, err != nil)
+	}
+	return err
 }
 
 // routes is what is served on the clients' port besides WebSocket. The API
@@ -91,30 +97,6 @@ func routes(hub *push.Hub, app push.App, demo bool) (http.Handler, error) {
 	calls := api.New(hub)
 	calls.Fallback = shown
 	return calls, nil
-}
-
-// app returns the app of the flags, or a made one when there are none.
-func (f *appFlags) app() (app push.App, made bool, err error) {
-	app = push.App{ID: f.ID, Key: f.Key, Secret: f.Secret}
-	switch {
-	case f.ID != "" && f.Key != "" && f.Secret != "":
-		return app, false, nil
-	case f.ID != "" || f.Key != "" || f.Secret != "":
-		return app, false, exitf(exitUsage, "--app-id, --app-key and --app-secret belong together: set all three (or ROOST_APP_ID, ROOST_APP_KEY and ROOST_APP_SECRET), or none to have an app made")
-	}
-	// Some SDKs insist on an id of digits.
-	n, err := rand.Int(rand.Reader, big.NewInt(900_000))
-	if err != nil {
-		return app, false, err
-	}
-	return push.App{ID: strconv.FormatInt(100_000+n.Int64(), 10), Key: token(10), Secret: token(16)}, true, nil
-}
-
-// token returns n random bytes in hex.
-func token(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails; crypto/rand ends the process if the system has no randomness
-	return hex.EncodeToString(b)
 }
 
 // printApp says what it takes to use an app that was made for this run.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,52 +24,83 @@ type service struct {
 	log     *slog.Logger
 	server  *server.Server
 	metrics http.Handler
-	drain   time.Duration
 	ready   func(addr net.Addr) // called once clients can connect; may be nil
+	reload  func()              // called for a SIGHUP; nil: that ends the program, as it does others
 }
 
 // serve listens, says so in one line, and blocks until SIGTERM or SIGINT ends
-// the server. limits are the attributes of the start-up line that the command
-// knows.
-func (s *service) serve(listen address, adminAt optionalAddress, held capacity, conns int, limits ...slog.Attr) error {
+// the server. attrs are what else the start-up line says.
+func (s *service) serve(listen address, adminAt optionalAddress, held capacity, attrs ...slog.Attr) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	if s.reload != nil {
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+	}
 
 	addr, err := s.server.Listen(listen.network, listen.addr)
 	if err != nil {
 		return listenError("--listen", listen, err)
 	}
 	defer s.server.Close()
-	attrs := []slog.Attr{slog.String("addr", addr.String())}
+	first := []slog.Attr{slog.String("addr", addr.String())}
 	var a *admin
 	if adminAt.on {
 		if a, err = startAdmin(adminAt.address, s.metrics, s.log); err != nil {
 			return err
 		}
 		defer a.stop()
-		attrs = append(attrs, slog.String("admin", a.addr.String()))
+		first = append(first, slog.String("admin", a.addr.String()))
 	}
-	attrs = append(attrs,
-		slog.String("version", version()),
-		slog.Int("loops", s.server.Loops()),
-		slog.String("descriptors", held.String()),
-		slog.String("can_hold", fmt.Sprintf("about %d connections", conns)))
-	s.log.LogAttrs(context.Background(), slog.LevelInfo, "listening", append(attrs, limits...)...)
+	attrs = slices.Concat(first, inForce(s.server.Config(), held), attrs)
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "listening", attrs...)
 	if s.ready != nil {
 		s.ready(addr)
 	}
-	first := <-signals
-	if a != nil {
-		a.draining.Store(true)
+	for {
+		select {
+		case <-hangups:
+			s.reload()
+		case signal := <-signals:
+			if a != nil {
+				a.draining.Store(true)
+			}
+			return s.shutdown(signal, signals)
+		}
 	}
-	return s.shutdown(first, signals)
+}
+
+// inForce is what the start-up line says about the configuration, defaults
+// filled in.
+func inForce(config server.Config, held capacity) []slog.Attr {
+	handlers := "workers"
+	if config.Inline {
+		handlers = "inline"
+	}
+	return []slog.Attr{
+		slog.String("version", version()),
+		slog.Int("loops", config.Loops),
+		slog.String("handlers", handlers),
+		slog.String("descriptors", held.String()),
+		slog.String("can_hold", fmt.Sprintf("about %d connections", config.Limits.Conns)),
+		slog.Group("limits",
+			"connections_per_address", ceiling(max(0, config.Limits.ConnsPerAddress)).String(),
+			"message", byteSize(config.Limits.Message).String(),
+			"fragments", config.Limits.Fragments,
+			"outbound", byteSize(config.Limits.Outbound).String(),
+			"ping_interval", period(max(0, config.PingInterval)).String(),
+			"idle_timeout", period(max(0, config.IdleTimeout)).String(),
+		),
+	}
 }
 
 // shutdown drains the server; a second signal ends it at once.
 func (s *service) shutdown(first os.Signal, signals <-chan os.Signal) error {
-	s.log.Info("draining", "signal", first.String(), "connections", s.server.Stats().Conns, "window", s.drain.String())
-	ctx, cancel := context.WithTimeout(context.Background(), s.drain+cutSlack)
+	window := s.server.Config().Timeouts.Drain
+	s.log.Info("draining", "signal", first.String(), "connections", s.server.Stats().Conns, "window", window.String())
+	ctx, cancel := context.WithTimeout(context.Background(), window+cutSlack)
 	defer cancel()
 	drained := make(chan error, 1)
 	go func() { drained <- s.server.Shutdown(ctx) }()

@@ -55,6 +55,13 @@ func (a *optionalAddress) UnmarshalText(text []byte) error {
 	return a.address.UnmarshalText(text)
 }
 
+func (a optionalAddress) String() string {
+	if !a.on {
+		return "off"
+	}
+	return a.address.String()
+}
+
 // byteSize is a number of bytes: 4096, 64KiB, 16MiB, 1GiB.
 type byteSize int64
 

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"log/slog"
+	"reflect"
+
+	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push"
+	"github.com/roost-ws/roost/server/push/webhook"
+)
+
+// reloader replaces the apps of a running server by those that the file, the
+// environment and the files of secrets name now.
+type reloader struct {
+	serve  *serveCmd
+	log    *slog.Logger
+	hub    *push.Hub
+	sender *webhook.Sender // nil when there is no file
+	server *server.Server
+	now    *tenants // what is served
+}
+
+// reload reads everything first. Unless all of it is right nothing changes.
+func (r *reloader) reload() {
+	next, err := r.serve.tenants()
+	if err == nil && r.sender != nil {
+		err = r.sender.SetApps(next.webhooks.Apps)
+	}
+	if err == nil {
+		err = r.hub.SetApps(next.apps) // which next was checked for
+	}
+	if err != nil {
+		r.log.Error("the apps were not reloaded, those from before are served on", "err", err)
+		return
+	}
+	r.log.Info("reloaded", "apps", len(next.apps), "apps_from", next.from, "webhooks", next.endpoints())
+	if !r.now.sameBut(next) {
+		r.log.Warn("only apps are reloaded: restart for the other changes to the file", "file", r.serve.Config)
+	}
+	for _, app := range r.hub.Apps() {
+		if most := r.server.Config().Limits.Message; app.Limits.DataBytes > most {
+			r.log.Warn("restart to let clients of the app send events of this size", "app", app.ID, "data", app.Limits.DataBytes, "message", most)
+		}
+	}
+	next.file = r.now.file // what is in force besides the apps
+	r.now = next
+}
+
+// sameBut reports whether two states of a file differ in their apps at most.
+func (t *tenants) sameBut(other *tenants) bool {
+	if t.file == nil || other.file == nil {
+		return t.file == other.file
+	}
+	a, b := *t.file, *other.file
+	a.Apps, b.Apps = nil, nil
+	return reflect.DeepEqual(a, b)
+}
