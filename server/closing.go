@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 
+	"github.com/gobwas/ws"
 	"github.com/roost-ws/roost/server/internal/engine"
 	"github.com/roost-ws/roost/server/internal/wire"
 )
@@ -194,7 +195,7 @@ func (c *Conn) keep(now engine.Tick) (due engine.Tick) {
 	if c.pinged == 0 && now >= heard+c.pingAfter() {
 		c.pinged = now
 		c.srv.stats.Pings.Add(1)
-		c.Ping(nil) // one that finds no room is not needed: there is the stall
+		c.control(ws.OpPing, nil)
 	}
 	if c.pinged == 0 {
 		return sooner(due, heard+c.pingAfter())

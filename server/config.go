@@ -63,8 +63,9 @@ type Limits struct {
 	Message int
 	// Fragments is how many frames may make up a message. Default 1,024.
 	Fragments int
-	// Outbound is how many bytes may wait for a slow client. A message that finds
-	// the queue empty is always taken. Default 1 MiB.
+	// Outbound is how many bytes may wait for a slow client, or for the callback
+	// that sends them to return. A message that finds the queue empty is always
+	// taken. Default 1 MiB.
 	Outbound int
 	// HandshakeBytes, HandshakeTarget and HandshakeFields bound a request head, its
 	// target and the number of its fields. Defaults 8,192 bytes, 4,096 bytes, 100.

@@ -64,6 +64,15 @@ func (c *Conn) Ping(payload []byte) error {
 	return c.Send(ws.OpPing, payload)
 }
 
+// control sends what the protocol demands: no limit stops it and no policy
+// drops it. A client cannot make much of it wait, because whoever asks and does
+// not listen is read no more.
+func (c *Conn) control(op Opcode, payload []byte) {
+	var head [wire.ServerHeaderMax]byte
+	n := wire.PutHeader(&head, op, len(payload))
+	c.pipe.Enqueue(head[:n], payload, true) // fails only when the connection is being closed
+}
+
 // Close begins the closing handshake: after what was sent before, a Close frame
 // goes out, and nothing after it. Messages that still come are dropped. OnClose
 // follows when the client has answered, or after Timeouts.Close. A code that may not stand

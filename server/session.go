@@ -63,14 +63,6 @@ func (c *Conn) rarely() *rare {
 	return c.rare
 }
 
-const (
-	// pauseAt is how much may wait for a client that sends before it is read from
-	// no more until it has taken all of it.
-	pauseAt = 64 << 10
-	// pauseCheck is the number of frames between two looks at what waits.
-	pauseCheck = 8
-)
-
 // Pipe implements engine.Session, as do the methods below.
 func (c *Conn) Pipe() *engine.Conn { return &c.pipe }
 
@@ -121,7 +113,7 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 		return len(in), 0 // OnOpen panicked
 	}
 	whole := false
-	for frames := 1; ; frames++ {
+	for {
 		ev, n, ok, err := c.dec.Next(in[used:], &c.srv.frames)
 		used += n
 		if err != nil {
@@ -142,14 +134,14 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 				}
 			}
 		case ws.OpPing:
-			c.Send(ws.OpPong, ev.Payload) // a client that is too slow for it is closed for that
+			c.control(ws.OpPong, ev.Payload)
 		case ws.OpClose:
 			c.onCloseFrame(ev.Payload)
 		}
 		if c.state != stateOpen && c.state != stateClosing {
 			return len(in), calls
 		}
-		if (frames%pauseCheck == 0 || len(ev.Payload) >= pauseAt/pauseCheck) && c.pipe.Waiting() >= pauseAt && c.pipe.Pause() {
+		if c.pipe.Pressed() && c.pipe.Pause() {
 			c.dec.Next(nil, &c.srv.frames) // gives the last message's memory back
 			c.progress(whole)
 			return used, calls

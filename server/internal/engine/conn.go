@@ -121,9 +121,9 @@ func (c *Conn) Enqueue(head, payload []byte, control bool) error {
 		return c.refused(err)
 	}
 	o.add(head, payload, c.loop.Now())
-	corked := o.corked
+	flush := !o.corked || o.bytes >= c.loop.e.pressure
 	c.mu.Unlock()
-	if !corked {
+	if flush {
 		c.flushFrom()
 	}
 	return nil
@@ -138,9 +138,9 @@ func (c *Conn) EnqueueShared(unit []byte) error {
 		return c.refused(err)
 	}
 	o.share(unit, c.loop.Now())
-	corked := o.corked
+	flush := !o.corked || o.bytes >= c.loop.e.pressure
 	c.mu.Unlock()
-	if !corked {
+	if flush {
 		c.flushFrom()
 	}
 	return nil
@@ -308,6 +308,12 @@ func (c *Conn) Calls() { c.flags |= flagCalls }
 
 // NoCalls says that the session's turns run no application code any more.
 func (c *Conn) NoCalls() { c.flags &^= flagCalls }
+
+// Pressed reports whether so much is queued that a session should Pause before
+// it adds more. It is cheap to ask when nothing is.
+func (c *Conn) Pressed() bool {
+	return c.word.bits.Load()&sigFlush != 0 && c.Waiting() >= c.loop.e.pressure
+}
 
 // Pause leaves the rest of the input where it is until the outbound queue is
 // empty. It reports false, and does nothing, when it is empty already.

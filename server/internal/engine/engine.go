@@ -68,6 +68,7 @@ type Engine struct {
 	queue     *runQueue
 	pool      *ants.Pool
 	stall     Tick
+	pressure  int // bytes, see pressureMax
 	listeners atomic.Uint32
 	dealt     atomic.Uint32
 
@@ -85,6 +86,7 @@ type Engine struct {
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{Config: cfg, kernel: cfg.Kernel}
 	e.stall = Ticks(cfg.Stall)
+	e.pressure = min(pressureMax, cfg.Outbound/4)
 	e.queue = &runQueue{e: e}
 	for i := range cfg.Loops {
 		p, err := e.kernel.NewPoller()

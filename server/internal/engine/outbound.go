@@ -12,6 +12,9 @@ const (
 	// mergeMax: shorter shared units are copied behind the last ones instead of
 	// standing in a segment of their own; a copy is cheaper than an iovec.
 	mergeMax = 1 << 10
+	// pressureMax is what one turn may collect before it should offer it to the
+	// kernel; a quarter of the outbound limit if that is less.
+	pressureMax = 64 << 10
 	// spareMax is the largest buffer that a pooled queue keeps for its next user.
 	spareMax = 16 << 10
 )
