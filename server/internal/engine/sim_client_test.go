@@ -84,7 +84,7 @@ func (cl *simClient) connect() bool {
 		}
 		c.Close()
 		switch {
-		case r.stopped:
+		case r.stopped || r.doomed[cl.id]:
 			return false
 		case !c.Aborted() && r.refusals+r.declined == 0:
 			r.w.Fail("client %d: the connection ended without an answer: %v", cl.id, cl.ended)
