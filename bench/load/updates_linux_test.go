@@ -65,7 +65,7 @@ func serveUpdates(t *testing.T, age time.Duration, line func(n, size int, age ti
 func receive(t *testing.T, addr, way string) *Updated {
 	t.Helper()
 	r, err := ReceiveUpdates(Dial{Addr: addr}, Updates{
-		Way: way, Clients: 3, Size: 100, PollEvery: 20 * time.Millisecond, Warmup: 100 * time.Millisecond, Window: 300 * time.Millisecond,
+		Way: way, Clients: 3, Size: 100, PollEvery: 20 * time.Millisecond, Warmup: 60 * time.Millisecond, Window: 150 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 type measure struct {
 	Servers  []string `help:"Servers to measure, see list; all stands for every one, roost@REVISION for roost as it was at a commit."`
 	Rounds   int      `help:"Interleaved rounds."`
-	Baseline string   `help:"Server that ratios refer to." default:"gorilla"`
+	Baseline string   `help:"Server that ratios refer to; best stands for the best Go peer of each case." default:"gorilla"`
 	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
 }
 

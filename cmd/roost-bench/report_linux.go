@@ -11,7 +11,7 @@ import (
 // reportCmd shows results that were measured before.
 type reportCmd struct {
 	File     string `arg:"" optional:"" help:"Results file; the newest below tmp/bench by default." type:"existingfile"`
-	Baseline string `help:"Server that ratios refer to." default:"gorilla"`
+	Baseline string `help:"Server that ratios refer to; best stands for the best Go peer of each case." default:"gorilla"`
 	HTML     string `name:"html" help:"Write a self-contained page with charts to this file." type:"path"`
 	Charts   string `help:"Write every chart as SVG and PNG into this folder." type:"path"`
 	Markdown string `help:"Replace the part between the roost-bench marks of this Markdown file." type:"existingfile"`
