@@ -20,8 +20,9 @@ import (
 // strictly. It has no goroutine: nothing is read before somebody asks.
 type client struct {
 	net.Conn
-	t testing.TB
-	r *bufio.Reader
+	t    testing.TB
+	r    *bufio.Reader
+	deaf bool // to Pings
 }
 
 // narrow makes a client that takes less than narrowMax bytes which it does not
@@ -129,11 +130,15 @@ func (c *client) refused(status int) *http.Response {
 // frame reads one frame.
 func (c *client) frame() frame {
 	c.t.Helper()
-	f, err := readFrame(c.r)
-	if err != nil {
-		c.t.Fatal(err)
+	for {
+		f, err := readFrame(c.r)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if f.op != ws.OpPing || !c.deaf {
+			return f
+		}
 	}
-	return f
 }
 
 // expect reads one frame and says what it must be.
