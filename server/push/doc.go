@@ -12,9 +12,18 @@
 //     loop's goroutine only, so delivering an event takes no lock.
 //   - The directory of an app says which channels exist and on which loops they
 //     have subscribers. It is locked in stripes, for as long as a map lookup.
+//   - What a channel is besides (who is present, how many there are, which event
+//     was the last) is guarded by the same stripe. Whoever joins starts from a view of that,
+//     and gets exactly the messages that are handed out later: the view's own are
+//     kept from it while they are still on their way.
+//   - Who is signed in to an app, and who watches whom, has one lock per app. What
+//     changes is told through the same inboxes, in order.
 //   - An event enters the inbox of every loop concerned while its channel's
 //     stripe is locked. That is what makes all subscribers of a channel see its
 //     events in one order, and it is all a publisher waits for.
+//
+// What happens is told to a Notifier, in order and without locks; webhooks are
+// made of that elsewhere.
 //
 // The package does not know HTTP, files, other nodes or the terminal.
 package push

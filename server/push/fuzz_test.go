@@ -22,6 +22,11 @@ func FuzzPusherEvent(f *testing.F) {
 		`{"event":"pusher:subscribe","data":{"channel":"\u0000\ud83d\ude00\/","auth":"key:00"}}`,
 		`{"event":"pusher:subscribe","data":{"channel":"presence-x","auth":"key:00","channel_data":"{}"}}`,
 		`{"event":"pusher:unsubscribe","data":{"channel":"a"}}`,
+		`{"event":"pusher:signin","data":{"auth":"key:00","user_data":"{\"id\":\"1\",\"watchlist\":[\"2\",3]}"}}`,
+		`{"event":"pusher:signin","data":"{\"auth\":1,\"user_data\":{}}"}`,
+		`{"event":"client-x","channel":"private-a","data":{"a":[1e9]}}`,
+		`{"event":"client-\ud800","channel":["private-a"],"data":"\u0022"}`,
+		`{"event":"pusher:subscribe","data":{"channel":"#server-to-user-\ud83d\"","auth":null}}`,
 	} {
 		f.Add([]byte(text))
 	}
@@ -42,7 +47,7 @@ func FuzzPusherEvent(f *testing.F) {
 		if _, err := ParseJSON(frame); err != nil {
 			t.Fatalf("%q was answered with %q: %v", message, frame, err)
 		}
-		if err := json.Unmarshal(frame, &envelope); err != nil || !strings.HasPrefix(envelope.Event, "pusher:") || len(envelope.Data) == 0 {
+		if err := json.Unmarshal(frame, &envelope); err != nil || !strings.HasPrefix(envelope.Event, "pusher:") && !strings.HasPrefix(envelope.Event, "client-") || len(envelope.Data) == 0 {
 			t.Fatalf("%q was answered with %q: %v", message, frame, err)
 		}
 	})
@@ -72,6 +77,58 @@ func reply(s *session, message []byte) []byte {
 		if _, err := parseUnsubscribe(event.data); err != nil {
 			return complaint(err)
 		}
+	case "pusher:signin":
+		_, userData, err := parseSignIn(event.data)
+		if err != nil {
+			return complaint(err)
+		}
+		return appendSignedIn(nil, userData)
+	default:
+		e := Event{Name: event.name, Data: event.data}
+		if err := s.mayRelay(&chatty, event, string(event.channel.Bytes())); err != nil {
+			return complaint(err)
+		}
+		return e.append(nil, string(event.channel.Bytes()), "")
 	}
 	return nil
+}
+
+// FuzzIdentity reads what a customer's backend says of a user. Whatever is
+// accepted can be told to others as JSON, and comes out of that as it went in.
+func FuzzIdentity(f *testing.F) {
+	for _, text := range []string{
+		`{"user_id":"1","id":"1"}`, `{"user_id":10.0,"user_info":{"name":"<é>"},"id":1e1,"watchlist":[1,"2"]}`, `{"user_id":"\ud800\u0000","id":"\""}`,
+		`{"user_id":-0,"id":99999999999999999999}`, `{"user_id":[],"id":{}}`, `{"id":"a","user_info":[[[]]],"watchlist":{}}`, `{"user_id":"a","user_id":"a"}`, `null`, ``,
+	} {
+		f.Add([]byte(text))
+	}
+	limits := App{}.withDefaults().Limits
+	f.Fuzz(func(t *testing.T, text []byte) {
+		who, err := parseChannelData(text, &limits)
+		if user, watchlist, userErr := parseUserData(text, &limits); userErr == nil {
+			if frame := appendWatchlistEvents(nil, "online", []string{user.id}, "offline", watchlist); !json.Valid(frame) {
+				t.Fatalf("%q became %q", text, frame)
+			}
+			if err != nil {
+				who, err = user, nil
+			}
+		}
+		if err != nil {
+			return
+		}
+		m := &member{identity: *who}
+		var told struct {
+			Presence struct {
+				IDs  []string
+				Hash map[string]json.RawMessage
+			}
+		}
+		list := appendMembers(nil, []*member{m}, 1)
+		if err := json.Unmarshal(list, &told); err != nil || len(told.Presence.IDs) != 1 || told.Presence.IDs[0] != who.id || len(told.Presence.Hash) != 1 {
+			t.Fatalf("%q became %q: %v", text, list, err)
+		}
+		if added := m.appendAdded(nil); !json.Valid(added) || !validUserID(who.id) {
+			t.Fatalf("%q became %q", text, added)
+		}
+	})
 }

@@ -225,6 +225,7 @@ var nonsense = []string{
 	`{"event":"pusher:subscribe","data":{"channel":1}}`, `{"event":"pusher:subscribe","data":{"channel":["a"]}}`, `{"event":"pusher:subscribe","data":{"channel":"a","channel":"b"}}`,
 	`{"event":"pusher:unsubscribe"}`, `{"event":"pusher:unsubscribe","data":{"channel":{}}}`, `{"event":"pusher:unsubscribe","data":{"Channel":"a"}}`,
 	`{"event":"client-x","channel":"news","data":{}}`, `{"event":"client-","data":{}}`, `{"event":"pusher:signin","data":{}}`,
+	`{"event":"pusher:signin"}`, `{"event":"pusher:signin","data":[1]}`, `{"event":"client-x","channel":{},"data":1}`, `{"event":"client-x","channel":"private-x","channel":"private-y"}`,
 	`{"event":"pusher:ping"}{"event":"pusher:ping"}`, strings.Repeat("[", 60_000), `{"event":"pusher:ping","data":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`,
 }
 

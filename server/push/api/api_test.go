@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -315,11 +316,19 @@ func FuzzPostEvent(f *testing.F) {
 	f.Add(`{"name":"e","channel":"c","data":{"a":1},"socket_id":"1.2"}`)
 	f.Add(`{"name":1,"channels":[[]],"data":null,"socket_id":{}}`)
 	h := newHandler(f)
+	f.Add(`{"batch":[{"name":"e","channel":"cache-c","data":"x","info":"cache"},{"name":"e","channel":"c","data":null}]}`)
+	f.Add(`{"batch":[[],1],"name":"e","channels":["a","a"],"data":"x","info":"user_count,subscription_count,cache"}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		switch w := post(h, body); w.Code {
-		case 200, 400, 413:
-		default:
-			t.Errorf("%q: %d %s", body, w.Code, w.Body)
+		for _, w := range []*httptest.ResponseRecorder{post(h, body), callTo(h, "POST", "/apps/3/batch_events", body, nil), callTo(h, "POST", "/apps/3/channels/c/events", body, map[string]string{"name": "e"})} {
+			switch w.Code {
+			case 200, 202:
+				if !json.Valid(w.Body.Bytes()) {
+					t.Errorf("%q: %s", body, w.Body)
+				}
+			case 400, 413:
+			default:
+				t.Errorf("%q: %d %s", body, w.Code, w.Body)
+			}
 		}
 	})
 }
