@@ -19,9 +19,9 @@ import (
 // commits atomically without a goroutine of its own. Stores that write faster
 // (pebble, badger) bring dozens of modules; a journal of our own would be ours to get right.
 //
-// What bbolt does not do is to survive a damaged file: it trusts what its pages
-// say, and panics or faults on memory that is not there. So everything here
-// runs guarded, and a file is read as a whole before it is used.
+// What bbolt does not do is to survive a damaged file. So a file is inspected as
+// a whole before it is used, and whatever else it trips over costs the store,
+// not the process.
 type boltStore struct {
 	db     *bbolt.DB
 	file   *os.File // of db, to let go of it when db cannot be closed
@@ -43,60 +43,93 @@ var (
 
 // openBolt opens the file at path, or makes one, and reads it. A file that is
 // damaged is set aside, in place of the last one that was, and a new one takes
-// its place; kept is what could still be read.
+// its place; records is what could still be read.
 func openBolt(path string, wait time.Duration, size int64) (st *boltStore, records []kept, damage, err error) {
-	st, records, damage, err = readBolt(path, wait, size)
-	if damage == nil || err != nil {
-		return st, records, nil, err
+	records, txid, damage, err := readBolt(path, wait)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if err := os.Rename(path, path+damagedSuffix); err != nil {
-		return nil, nil, nil, fmt.Errorf("%w, and %w", damage, err)
+	if damage != nil {
+		if err := os.Rename(path, path+damagedSuffix); err != nil {
+			return nil, nil, nil, fmt.Errorf("%w, and %w", damage, err)
+		}
+		txid = 0
 	}
-	st, _, again, err := readBolt(path, wait, size)
-	if err == nil && again != nil {
-		err = again // a new file cannot be: the disk is not to be trusted
-	}
+	st, err = useBolt(path, wait, size, txid)
 	return st, records, damage, err
 }
 
-// readBolt opens and reads one file. Without an error there is either a store
-// or the damage that makes the file unfit to be one.
-func readBolt(path string, wait time.Duration, size int64) (st *boltStore, records []kept, damage, err error) {
-	st = &boltStore{}
-	options := &bbolt.Options{
-		Timeout: wait,
-		MaxSize: int(min(size, int64(^uint(0)>>1))),
-		OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag, mode)
-			st.file = f
-			return f, err
-		},
+// readBolt reads all of the file at path, if there is one. Nobody else can
+// write to it meanwhile. txid is 0 when there is nothing to be read.
+func readBolt(path string, wait time.Duration) (records []kept, txid uint64, damage, err error) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return nil, 0, nil, nil
+	case err != nil:
+		return nil, 0, nil, err
+	case !info.Mode().IsRegular():
+		return nil, 0, nil, fmt.Errorf("%s is no file", path)
 	}
-	err = guarded(func() (err error) {
+	st, err := openGuarded(path, &bbolt.Options{Timeout: wait, ReadOnly: true})
+	switch {
+	case errors.Is(err, errDamaged):
+		return nil, 0, err, nil
+	case err != nil:
+		return nil, 0, nil, err
+	}
+	defer st.db.Close() // which lets the others in
+	info, err := st.file.Stat()
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	records, txid, damage = inspect(st.file, info.Size())
+	return records, txid, damage, nil
+}
+
+// useBolt opens a file that was read and found good, or makes a new one.
+func useBolt(path string, wait time.Duration, size int64, txid uint64) (*boltStore, error) {
+	st, err := openGuarded(path, &bbolt.Options{Timeout: wait, MaxSize: int(min(size, int64(^uint(0)>>1)))})
+	if err != nil {
+		return nil, err
+	}
+	err = guarded(func() error {
+		return st.db.Update(func(tx *bbolt.Tx) error {
+			if txid != 0 && uint64(tx.ID()) != txid+1 {
+				return errors.New("another process uses it")
+			}
+			_, err := tx.CreateBucketIfNotExists(boltBucket)
+			return err
+		})
+	})
+	if err != nil {
+		st.file.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return st, nil
+}
+
+// openGuarded opens a file. The error is errDamaged when the file is to blame.
+func openGuarded(path string, options *bbolt.Options) (*boltStore, error) {
+	st := &boltStore{}
+	options.OpenFile = func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+		f, err := os.OpenFile(name, flag, mode)
+		st.file = f
+		return f, err
+	}
+	err := guarded(func() (err error) {
 		st.db, err = bbolt.Open(path, 0o600, options)
 		return err
 	})
-	if err != nil {
-		if st.file != nil {
-			st.file.Close() // again, perhaps: bbolt does it unless it panicked
-		}
-		if outside := environmentOf(path, err); outside != nil {
-			return nil, nil, nil, outside
-		}
-		return nil, nil, fmt.Errorf("%w: %w", errDamaged, err), nil
+	if err == nil {
+		return st, nil
 	}
-	if records, err = st.read(); err == nil {
-		err = guarded(st.prepare)
+	if st.file != nil {
+		st.file.Close() // again, perhaps: bbolt does it unless it panicked
 	}
-	switch {
-	case err == nil:
-		return st, records, nil, nil
-	case errors.Is(err, errDamaged):
-		st.file.Close()
-		return nil, records, err, nil
+	if outside := environmentOf(path, err); outside != nil {
+		return nil, outside
 	}
-	st.db.Close()
-	return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
+	return nil, fmt.Errorf("%w: %w", errDamaged, err)
 }
 
 // environmentOf returns the error of an Open that failed for reasons outside
@@ -123,67 +156,6 @@ func guarded(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// read returns all records that are whole, and an error when something is not.
-func (st *boltStore) read() (records []kept, err error) {
-	err = guarded(func() error {
-		tx, err := st.db.Begin(false)
-		if err != nil {
-			return err
-		}
-		info, err := st.file.Stat()
-		if err != nil {
-			return err
-		}
-		if tx.Size() > info.Size() {
-			return fmt.Errorf("%w: it is cut short", errDamaged)
-		}
-		bad := readBucket(tx.Bucket(boltBucket), func(k kept) { records = append(records, k) })
-		if bad != nil {
-			return bad
-		}
-		// Every page with a record was there. This finds pages that are used twice.
-		for problem := range tx.Check() {
-			bad = fmt.Errorf("%w: %w", errDamaged, problem)
-		}
-		if bad != nil {
-			return bad
-		}
-		return tx.Rollback()
-	})
-	return records, err
-}
-
-// readBucket calls each with every whole record of the bucket, which may be nil.
-func readBucket(bucket *bbolt.Bucket, each func(kept)) (damage error) {
-	if bucket == nil {
-		return nil
-	}
-	last := uint64(0)
-	c := bucket.Cursor()
-	for key, value := c.First(); key != nil; key, value = c.Next() {
-		if len(key) != 8 || binary.BigEndian.Uint64(key) <= last {
-			// With keys out of order a cursor may even go in circles.
-			return fmt.Errorf("%w: a key is not in its place", errDamaged)
-		}
-		last = binary.BigEndian.Uint64(key)
-		r, err := parseRecord(value)
-		if err != nil {
-			damage = fmt.Errorf("%w: %w", errDamaged, err)
-			continue
-		}
-		each(kept{last, r})
-	}
-	return damage
-}
-
-// prepare makes the bucket of a new file.
-func (st *boltStore) prepare() error {
-	return st.db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(boltBucket)
-		return err
-	})
 }
 
 func (st *boltStore) commit(changes []change) error {

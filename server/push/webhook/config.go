@@ -209,7 +209,7 @@ func (e *Endpoint) check() error {
 	case err != nil:
 		return errors.New("this is no URL")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return errors.New("use http://host/... or https://host/...")
+		return errors.New("use http://host/path or https://host/path")
 	case u.User != nil:
 		return errors.New("put credentials into headers, the URL is shown in lists")
 	case u.Fragment != "":

@@ -90,8 +90,8 @@ func (q *queue) remove(d *delivery) { heap.Remove(q, d.index) }
 func (q *queue) fix(d *delivery)    { heap.Fix(q, d.index) }
 
 // record is what the store keeps of a delivery or a hold: JSON, and behind its
-// line the events as they are. A checksum in front of both finds what the disk
-// changed. Fields are added, never given another meaning.
+// line the events as they are. A checksum in front, of the id and of both, finds
+// what the disk changed. Fields are added, never given another meaning.
 type record struct {
 	Kind     recordKind   `json:"kind"`
 	App      string       `json:"app,omitempty"`
@@ -118,7 +118,7 @@ const (
 
 var errRecord = errors.New("a record is damaged")
 
-func (r *record) encode() []byte {
+func (r *record) encode(id uint64) []byte {
 	head, err := json.Marshal(r)
 	if err != nil {
 		panic("webhook: a record is plain data: " + err.Error())
@@ -127,13 +127,18 @@ func (r *record) encode() []byte {
 	b = append(b, head...)
 	b = append(b, '\n')
 	b = append(b, r.events...)
-	binary.BigEndian.PutUint32(b, crc32.ChecksumIEEE(b[4:]))
+	binary.BigEndian.PutUint32(b, checksum(id, b[4:]))
 	return b
 }
 
+func checksum(id uint64, b []byte) uint32 {
+	key := binary.BigEndian.AppendUint64(nil, id)
+	return crc32.Update(crc32.ChecksumIEEE(key), crc32.IEEETable, b)
+}
+
 // parseRecord reads what encode wrote. It keeps none of b.
-func parseRecord(b []byte) (r record, err error) {
-	if len(b) < 4 || binary.BigEndian.Uint32(b) != crc32.ChecksumIEEE(b[4:]) {
+func parseRecord(id uint64, b []byte) (r record, err error) {
+	if len(b) < 4 || binary.BigEndian.Uint32(b) != checksum(id, b[4:]) {
 		return r, errRecord
 	}
 	head, events, _ := bytes.Cut(b[4:], []byte{'\n'})

@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -134,6 +136,7 @@ func batched(apps []App) []App {
 func newSender(t testing.TB, r *receiver, config Config) *Sender {
 	t.Helper()
 	config.transport = r
+	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
 	if config.Apps == nil {
 		config.Apps = oneApp(here)
 	}
@@ -181,3 +184,5 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		}
 	}
 }
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -38,6 +38,17 @@ type saving struct {
 	done    chan struct{}       // closed when the goroutine has ended
 }
 
+func newSaving(st store) saving {
+	return saving{
+		store:   st,
+		live:    make(map[uint64]recorder),
+		unsaved: make(map[uint64]struct{}),
+		stored:  make(map[uint64]struct{}),
+		commits: make(chan []change, 1),
+		done:    make(chan struct{}),
+	}
+}
+
 // wanted reports whether the next commit waits for nothing but its time.
 func (v *saving) wanted() bool { return len(v.unsaved) > 0 && !v.busy }
 
@@ -71,7 +82,7 @@ func (v *saving) changes(most int) []change {
 		delete(v.unsaved, id)
 		if r := v.live[id]; r != nil {
 			v.stored[id] = struct{}{}
-			changes = append(changes, change{id, r.record().encode()})
+			changes = append(changes, change{id, r.record().encode(id)})
 		} else {
 			delete(v.stored, id)
 			changes = append(changes, change{id, nil})
@@ -132,14 +143,7 @@ func (s *Sender) open() error {
 	if err != nil {
 		return err
 	}
-	s.saving = saving{
-		store:   db,
-		live:    make(map[uint64]recorder),
-		unsaved: make(map[uint64]struct{}),
-		stored:  make(map[uint64]struct{}),
-		commits: make(chan []change, 1),
-		done:    make(chan struct{}),
-	}
+	s.saving = newSaving(db)
 	s.restore(kept)
 	if damage != nil {
 		// The file is a new one.
