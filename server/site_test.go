@@ -19,6 +19,7 @@ type site struct {
 	log  *logbook
 
 	mu     sync.Mutex
+	seen   uint64  // bytes, see received
 	lives  []*life // in the order of OnOpen
 	byConn map[*Conn]*life
 }
@@ -261,3 +262,16 @@ func (l *logbook) String() string {
 
 // echo sends every message back.
 func echo(c *Conn, op Opcode, message []byte) { c.Send(op, message) }
+
+// hold keeps all loops from doing anything until resume is called.
+func (st *site) hold() (resume func()) {
+	st.t.Helper()
+	held, done := make(chan bool), make(chan bool)
+	for i := range st.Loops() {
+		if err := st.Post(i, func() { held <- true; <-done }); err != nil {
+			st.t.Fatal(err)
+		}
+		<-held
+	}
+	return func() { close(done) }
+}
