@@ -34,7 +34,7 @@ func (a *app) join(name string, loop int, who *identity) (j joined, no *subscrip
 	if isNew {
 		ch.prepare(config)
 	}
-	if ch.kind.presence && !ch.admits(who, config.Limits.PresenceMembers) {
+	if ch.presence && !ch.admits(who, config.Limits.PresenceMembers) {
 		s.mu.Unlock() // a new channel admits somebody, so none is left empty
 		return j, &subscriptionRefusal{kindLimit, fmt.Sprintf("A presence channel may have %d members", config.Limits.PresenceMembers), 4100}
 	}
@@ -42,12 +42,12 @@ func (a *app) join(name string, loop int, who *identity) (j joined, no *subscrip
 		a.happened(ch, Notice{Name: ChannelOccupied})
 	}
 	ch.count++
-	if ch.kind.presence {
+	if ch.presence {
 		asleep = a.enterMember(ch, who, &j, asleep)
 	}
 	j.roster = ch.rosterOn(loop)
 	j.since, j.waiting = ch.serial, j.roster.pending.Load() > 0
-	if ch.kind.cache {
+	if ch.cache {
 		j.cached = a.lookUp(ch, now)
 	}
 	asleep = a.counted(ch, config, now, asleep)
@@ -134,7 +134,7 @@ func wakeAll(asleep []*shard) {
 // happened makes a notice of what happened to ch, which is locked. A user's own
 // channel is nobody else's business.
 func (a *app) happened(ch *channel, n Notice) {
-	if ch.kind.user || a.hub.notices.to == nil {
+	if ch.user || a.hub.notices.to == nil {
 		return
 	}
 	n.App, n.Channel = a.config.Load().ID, ch.name

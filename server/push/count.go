@@ -60,10 +60,10 @@ func (a *app) counted(ch *channel, config *App, now time.Time, asleep []*shard) 
 
 // countable reports whether subscribers of ch are told how many they are.
 func (ch *channel) countable(config *App) bool {
-	if ch.kind.presence {
+	if ch.presence {
 		return ch.special.countOnly
 	}
-	return config.SubscriptionCount && !ch.kind.user
+	return config.SubscriptionCount && !ch.user
 }
 
 // tellCount tells the subscribers of ch, which is locked.
@@ -71,7 +71,7 @@ func (a *app) tellCount(ch *channel, now time.Time, asleep []*shard) []*shard {
 	sp := ch.special
 	sp.told, sp.due = now.UnixNano(), false
 	n := int(ch.count)
-	if ch.kind.presence {
+	if ch.presence {
 		n = len(sp.members)
 	}
 	b := append([]byte(nil), `{"event":"pusher_internal:subscription_count","channel":`...)

@@ -3,6 +3,7 @@ package push
 import (
 	"hash/maphash"
 	"sync"
+	"unsafe"
 )
 
 // channel is one channel of one app for as long as it has subscribers. All of
@@ -13,12 +14,19 @@ type channel struct {
 	rosters []*roster
 	// serial is the number of the last message that was handed to the rosters.
 	serial uint64
-	kind   channelKind
+	// What the name says, as in channelKind.
+	presence, cache, user bool
 	// count is how many connections are subscribed.
 	count int32
 	// special is what only some channels need; nil for others.
 	special *special
 }
+
+// channelBytesMax is the memory of a channel beside its subscribers: with one
+// channel per user there are as many as there are connections.
+const channelBytesMax = 64
+
+const _ = uint(channelBytesMax - unsafe.Sizeof(channel{})) // does not compile when exceeded
 
 // special is the state of a channel that is more than its subscribers.
 type special struct {
@@ -69,7 +77,8 @@ func (s *stripe) make(name string) (ch *channel, isNew bool) {
 	if s.channels == nil {
 		s.channels = make(map[string]*channel)
 	}
-	ch = &channel{name: name, kind: kindOf(name)}
+	kind := kindOf(name)
+	ch = &channel{name: name, presence: kind.presence, cache: kind.cache, user: kind.user}
 	s.channels[name] = ch
 	return ch, true
 }

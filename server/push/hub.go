@@ -101,8 +101,8 @@ func New(config Config) (*Hub, error) {
 }
 
 // NewServer makes the server that h speaks through. It completes config with
-// what the protocol asks for: handlers run on the loops, any Origin may connect (a
-// client is known by its app key), and silence ends connections. Everything
+// what the protocol asks for: handlers run on the loops, any Origin may connect (apps
+// say themselves which may not), and silence ends connections. Everything
 // else is the caller's, HTTP above all. A Hub has one server; call NewServer
 // once, and Publish only after it.
 func (h *Hub) NewServer(config server.Config) (*server.Server, error) {

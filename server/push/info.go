@@ -58,7 +58,7 @@ func (h *Hub) Channel(appID, name string) (ChannelInfo, error) {
 // info is what is known of ch, which is locked.
 func (ch *channel) info() ChannelInfo {
 	info := ChannelInfo{Name: ch.name, Subscriptions: int(ch.count)}
-	if ch.kind.presence {
+	if ch.presence {
 		info.Users = len(ch.special.members)
 	}
 	return info
@@ -76,7 +76,7 @@ func (h *Hub) Channels(appID, prefix string) ([]ChannelInfo, error) {
 		s := &a.directory.stripes[i]
 		s.mu.Lock()
 		for name, ch := range s.channels {
-			if !ch.kind.user && strings.HasPrefix(name, prefix) {
+			if !ch.user && strings.HasPrefix(name, prefix) {
 				infos = append(infos, ch.info())
 			}
 		}

@@ -19,7 +19,7 @@ type member struct {
 
 // prepare makes a new channel what its name says it is.
 func (ch *channel) prepare(config *App) {
-	if !ch.kind.presence {
+	if !ch.presence {
 		return
 	}
 	sp := ch.rarely()

@@ -204,7 +204,7 @@ func (s *session) leave(sh *shard, i int) {
 
 // stand gives up s's seat on a channel, and returns whose it was, or nil.
 func (s *session) stand(ch *channel) *member {
-	if !ch.kind.presence {
+	if !ch.presence {
 		return nil
 	}
 	seats := s.rare.seats
