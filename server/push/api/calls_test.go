@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -209,6 +211,37 @@ func TestCallsAtTheSameTime(t *testing.T) {
 	expect(t, "after the other", post(h, goodBody), 200)
 }
 
+// Row A6: a body that trickles in has an absolute deadline, on the server's own HTTP side.
+func TestBodyTimeout(t *testing.T) {
+	hub, err := push.New(push.Config{Apps: []push.App{app}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := New(hub)
+	h.BodyTimeout = 200 * time.Millisecond
+	h.now = func() time.Time { return then }
+	srv, err := hub.NewServer(server.Config{HTTP: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := srv.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { srv.Close() })
+	conn, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", signed("POST", "/apps/3/events", goodBody, nil), len(goodBody), goodBody[:10])
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("%v, %v", resp, err)
+	}
+}
+
 // gate is a body that comes when the test says so.
 type gate struct {
 	once          sync.Once
@@ -262,11 +295,10 @@ func TestIdempotencyKeys(t *testing.T) {
 	expect(t, "corrected", postWithKey(h, "k3", body), 200)
 	// The window ends.
 	now = now.Add(repeatWindow - time.Second)
-	h.hub.Stats()
-	if first, mine := h.once.claim(now, "/apps/3/events k", [32]byte{}); mine || first == nil {
+	if first, mine := h.callers["3"].once.claim(now, "/apps/3/events k", [32]byte{}); mine || first == nil {
 		t.Error("the key was forgotten too early")
 	}
-	if _, mine := h.once.claim(now.Add(time.Second), "/apps/3/events k", [32]byte{}); !mine {
+	if _, mine := h.callers["3"].once.claim(now.Add(time.Second), "/apps/3/events k", [32]byte{}); !mine {
 		t.Error("the key is kept too long")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,13 +30,18 @@ type Handler struct {
 	// BodyTimeout is how long a body may take to arrive. Default 10 s.
 	BodyTimeout time.Duration
 
-	hub  *push.Hub
-	now  func() time.Time // but in tests, time.Now
-	once repeats
+	hub *push.Hub
+	now func() time.Time // but in tests, time.Now
 
-	mu    sync.Mutex
-	calls int                   // under way, guarded by mu
-	rates map[string]*rate.Rate // of calls, by app, guarded by mu
+	mu      sync.Mutex
+	calls   int                // under way, guarded by mu
+	callers map[string]*caller // by app, guarded by mu
+}
+
+// caller is what is remembered of the calls of one app.
+type caller struct {
+	rate rate.Rate // guarded by the handler's mu
+	once repeats
 }
 
 const (
@@ -45,7 +51,7 @@ const (
 
 // New returns the HTTP API of hub's apps.
 func New(hub *push.Hub) *Handler {
-	return &Handler{Fallback: http.NotFoundHandler(), hub: hub, now: time.Now, rates: make(map[string]*rate.Rate)}
+	return &Handler{Fallback: http.NotFoundHandler(), hub: hub, now: time.Now, callers: make(map[string]*caller)}
 }
 
 // call is one call whose caller has proved to know the app's secret.
@@ -127,7 +133,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := h.admit(&app); err != nil {
+	from, err := h.admit(&app)
+	if err != nil {
 		return nil, 0, err
 	}
 	defer h.done()
@@ -140,7 +147,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	}
 	c := &call{hub: h.hub, app: app, params: params, names: names, body: body}
 	if key := r.Header.Get("Idempotency-Key"); key != "" && rt.method == http.MethodPost {
-		reply, err = h.once.do(r.Context(), h.now(), c, path, key, rt.serve)
+		reply, err = from.once.do(r.Context(), h.now(), c, path, key, rt.serve)
 	} else {
 		reply, err = rt.serve(c)
 	}
@@ -149,24 +156,22 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 
 // admit lets a call of an app in, if it is not too many. Calls of strangers do not
 // get here and use up nobody's allowance.
-func (h *Handler) admit(app *push.App) error {
+func (h *Handler) admit(app *push.App) (*caller, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.calls >= cmp.Or(h.Calls, defaultCalls) {
-		return &failure{http.StatusServiceUnavailable, "Too many calls at the same time: try again"}
+		return nil, &failure{http.StatusServiceUnavailable, "Too many calls at the same time: try again"}
 	}
-	if perSecond := app.Limits.CallsPerSecond; perSecond > 0 {
-		r := h.rates[app.ID]
-		if r == nil {
-			r = &rate.Rate{}
-			h.rates[app.ID] = r
-		}
-		if !r.Take(h.now(), perSecond) {
-			return &failure{http.StatusTooManyRequests, "Too many calls: app " + app.ID + " may make " + strconv.Itoa(perSecond) + " in a second"}
-		}
+	from := h.callers[app.ID]
+	if from == nil {
+		from = &caller{}
+		h.callers[app.ID] = from
+	}
+	if perSecond := app.Limits.CallsPerSecond; perSecond > 0 && !from.rate.Take(h.now(), perSecond) {
+		return nil, &failure{http.StatusTooManyRequests, "Too many calls: app " + app.ID + " may make " + strconv.Itoa(perSecond) + " in a second"}
 	}
 	h.calls++
-	return nil
+	return from, nil
 }
 
 func (h *Handler) done() {
@@ -192,6 +197,10 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, limit int64) 
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return nil, tooLarge
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Connection", "close") // nobody waits for the rest
+		return nil, &failure{http.StatusRequestTimeout, "The body took too long to arrive"}
 	}
 	if err != nil {
 		return nil, &failure{http.StatusBadRequest, "The body did not arrive: " + err.Error()}

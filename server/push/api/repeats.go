@@ -18,7 +18,8 @@ const (
 	repeatKeyBytes = 255
 )
 
-// repeats knows the calls that were made under a key.
+// repeats knows the calls of one app that were made under a key. Each app has its
+// own, so that none can push out the keys of another.
 type repeats struct {
 	mu    sync.Mutex
 	byKey map[string]*attempt // guarded by mu
@@ -48,7 +49,7 @@ func (r *repeats) do(ctx context.Context, now time.Time, c *call, path, key stri
 		return nil, invalid("Idempotency-Key", fmt.Errorf("at most %d bytes, got %d", repeatKeyBytes, len(key)))
 	}
 	fingerprint := c.fingerprint()
-	first, mine := r.claim(now, path+" "+key, fingerprint) // the path names the app
+	first, mine := r.claim(now, path+" "+key, fingerprint) // which may serve for another call, too
 	if mine {
 		served := false
 		defer func() { // a panic in serve must not leave others waiting
