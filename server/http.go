@@ -165,6 +165,9 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 		b, _ := rw.Reader.Peek(n) // n bytes are buffered
 		early = append(early, b...)
 	}
+	if c, ok := conn.(*httpConn); ok {
+		early = append(early, c.early...) // what net/http has not asked for yet
+	}
 	peer, _ := netAddrPort(conn.RemoteAddr())
 	session := s.admit(nil, peer)
 	if session == nil {
