@@ -210,7 +210,7 @@ func TestConfigReachesEveryField(t *testing.T) {
 	got.webhooks.Logger = nil
 	allSet(t, "webhooks", reflect.ValueOf(got.webhooks))
 
-	parser, err := newParser(&cli{}, environment{io.Discard, io.Discard})
+	parser, err := newParser(&cli{}, environment{stdout: io.Discard, stderr: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

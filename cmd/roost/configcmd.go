@@ -28,7 +28,7 @@ func (genconfigCmd) Run(env environment) error {
 
 type checkconfigCmd struct {
 	File string `arg:"" optional:"" env:"ROOST_CONFIG" help:"The file; ROOST_CONFIG by default. Without either, the environment alone is checked."`
-	JSON bool   `help:"Print the result as JSON."`
+	JSON bool   `env:"-" help:"Print the result as JSON."`
 }
 
 // configSummary is what a good configuration amounts to.

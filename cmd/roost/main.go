@@ -21,18 +21,21 @@ import (
 const (
 	exitOK          = 0
 	exitFailure     = 1 // something failed while serving, or a second signal cut the drain short
-	exitUsage       = 2 // a flag or an environment variable is wrong
+	exitUsage       = 2 // a flag, an environment variable or the configuration file is wrong
 	exitListen      = 3 // an address cannot be listened on
 	exitDescriptors = 4 // the descriptor limit is too low for what was asked
+	exitRefused     = 5 // the called server refused the call
+	exitUnreachable = 6 // the called server gave no answer
 )
 
-const description = `roost serves very many WebSocket connections from an event loop.
+const description = `roost serves very many WebSocket connections from an event loop, and talks to a server that does.
 
 Every flag can be set in the environment: --listen as ROOST_LISTEN, --app-id as ROOST_APP_ID.
 A flag on the command line wins over the environment, and that over the default.
 
-Exit codes: 0 ended after a drain, 1 failed while serving or a second signal cut the drain short,
-2 wrong flag or environment variable, 3 cannot listen on an address, 4 descriptor limit too low.`
+Exit codes: 0 done, or ended after a drain, 1 failed while serving or a second signal cut the drain short,
+2 wrong flag, environment variable or configuration file, 3 cannot listen on an address,
+4 descriptor limit too low, 5 the called server refused, 6 the called server did not answer.`
 
 // cli is the whole command line.
 type cli struct {
@@ -41,14 +44,23 @@ type cli struct {
 	Serve serveCmd `cmd:"" help:"Run the push backend: Pusher Channels protocol and its HTTP API on one port."`
 	Echo  echoCmd  `cmd:"" help:"Run an echo server, for conformance suites and load generators."`
 
+	Publish   publishCmd   `cmd:"" help:"Publish an event."`
+	Channels  channelsCmd  `cmd:"" help:"List the channels that have subscribers, or look at one."`
+	Users     usersCmd     `cmd:"" help:"List who is on a presence channel."`
+	Terminate terminateCmd `cmd:"" help:"Close all connections of a user."`
+	Sign      signCmd      `cmd:"" help:"Authorise a connection for a channel, or sign a user in, as a backend would."`
+	Token     tokenCmd     `cmd:"" help:"Make a JWT that names a user and channels. This version of the server takes none yet."`
+
 	Checkconfig checkconfigCmd `cmd:"" help:"Look for mistakes in a configuration file and the environment."`
 	Genconfig   genconfigCmd   `cmd:"" help:"Print a configuration file with a new app and every setting explained."`
+	Completion  completionCmd  `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 
 	Version versionCmd `cmd:"" help:"Print the version and the toolchain roost was built with."`
 }
 
 // environment is what a command gets from the world besides its flags.
 type environment struct {
+	stdin  io.Reader // data of an event, when asked for
 	stdout io.Writer // what a person or a script asked for
 	stderr io.Writer // logs
 }
@@ -67,7 +79,7 @@ func exitf(code int, format string, args ...any) error {
 }
 
 func main() {
-	err := run(os.Args[1:], environment{stdout: os.Stdout, stderr: os.Stderr})
+	err := run(os.Args[1:], environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
 	if err == nil {
 		os.Exit(exitOK)
 	}
@@ -101,6 +113,9 @@ func run(args []string, env environment) error {
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
+	}
+	if args[0] == completeCommand {
+		return complete(env, parser.Model, args[1:])
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
