@@ -27,8 +27,10 @@ type Conn struct {
 }
 
 // Send queues a message and sees to its sending; it does not wait for the
-// client. payload is copied. What a callback sends on its own connection goes
-// out in one write when it returns.
+// client. payload may be used again at once; only the message that OnMessage
+// was given stays as it is until that returns. What a callback sends on its own
+// connection goes out in one write when it returns, and so does what others send
+// on it meanwhile.
 //
 // It returns ErrClosed when the connection is closed or closing, and
 // ErrSlowConsumer when the message found no room.

@@ -128,7 +128,7 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 			whole = true
 			if c.state == stateOpen {
 				calls++
-				c.onMessage(ev.Op, ev.Payload)
+				c.deliver(&ev)
 				if c.pipe.Asking() {
 					c.Asked() // a Close from now on drops what follows in this very buffer
 				}
@@ -160,6 +160,20 @@ func (c *Conn) progress(whole bool) {
 		c.began = c.pipe.Now()
 		c.pipe.DueBy(c.began + c.srv.ticks.message)
 	}
+}
+
+// lendMin is the size from which on a message that is sent back is not copied
+// first. Below it, one write of many copies is cheaper.
+const lendMin = 4 << 10
+
+func (c *Conn) deliver(ev *wire.Event) {
+	if len(ev.Payload) < lendMin || ev.Whole == nil {
+		c.onMessage(ev.Op, ev.Payload)
+		return
+	}
+	c.pipe.Lend(ev.Whole, len(ev.Whole)-len(ev.Payload))
+	c.onMessage(ev.Op, ev.Payload)
+	c.pipe.Settle(c.dec.Pooled())
 }
 
 func (c *Conn) onMessage(op Opcode, message []byte) {

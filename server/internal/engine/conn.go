@@ -120,7 +120,9 @@ func (c *Conn) Enqueue(head, payload []byte, control bool) error {
 		c.mu.Unlock()
 		return c.refused(err)
 	}
-	o.add(head, payload, c.loop.Now())
+	if now := c.loop.Now(); !o.borrow(head, payload, now) {
+		o.add(head, payload, now)
+	}
 	flush := !o.corked || o.bytes >= c.loop.e.pressure
 	c.mu.Unlock()
 	if flush {
@@ -313,6 +315,42 @@ func (c *Conn) NoCalls() { c.flags &^= flagCalls }
 // it adds more. It is cheap to ask when nothing is.
 func (c *Conn) Pressed() bool {
 	return c.word.bits.Load()&sigFlush != 0 && c.Waiting() >= c.loop.e.pressure
+}
+
+// Lend says that the message at whole[room:] may be sent where it lies, by an
+// Enqueue of it before Settle; the room in front of it takes the head. Nobody
+// may change the message until then.
+func (c *Conn) Lend(whole []byte, room int) {
+	c.mu.Lock()
+	if c.out != nil && c.out.corked {
+		c.out.lent, c.out.at = whole, room
+	}
+	c.mu.Unlock()
+}
+
+// Settle ends a Lend. reuse says that the session is about to use the memory
+// again; otherwise it is the worker's and stays until Data returns.
+func (c *Conn) Settle(reuse bool) {
+	c.mu.Lock()
+	debts := 0
+	if c.out != nil {
+		c.out.lent = nil
+		debts = c.out.debts
+	}
+	c.mu.Unlock()
+	if reuse && debts > 0 {
+		c.repay()
+	}
+}
+
+// repay sends what lent messages are queued, and copies what the kernel refuses.
+func (c *Conn) repay() {
+	c.flush()
+	c.mu.Lock()
+	if c.out != nil {
+		c.out.repay()
+	}
+	c.mu.Unlock()
 }
 
 // Pause leaves the rest of the input where it is until the outbound queue is

@@ -31,6 +31,10 @@ type outbound struct {
 	corked bool   // the owner is in a turn and will flush at its end
 	spare  []byte // buffer for the next owned segment, or nil
 	iov    [][]byte
+
+	lent  []byte // a message that may be sent where it lies, see Conn.Lend; nil as a rule
+	at    int    // where it begins in lent
+	debts int    // segments that were lent and not sent or copied yet
 }
 
 // seg is one or more whole units, one behind the other.
@@ -38,6 +42,7 @@ type seg struct {
 	b     []byte
 	at    Tick // when its first unit was queued
 	owned bool // b is ours: units may be appended to it and it may be used again
+	lent  bool // b is the session's, and only for now
 }
 
 var outbounds = sync.Pool{New: func() any { return new(outbound) }}
@@ -59,6 +64,30 @@ func (o *outbound) add(head, payload []byte, now Tick) {
 	}
 	b = append(append(b[:0], head...), payload...)
 	o.push(seg{b: b, at: now, owned: true})
+}
+
+// borrow queues a unit without a copy, if its payload is the message that was
+// lent: the head goes into the room in front of it.
+func (o *outbound) borrow(head, payload []byte, now Tick) bool {
+	if o.lent == nil || len(payload) == 0 || &payload[0] != &o.lent[o.at] || len(head) > o.at {
+		return false
+	}
+	start, end := o.at-len(head), o.at+len(payload)
+	copy(o.lent[start:], head)
+	o.push(seg{b: o.lent[start:end:end], at: now, lent: true})
+	o.lent = nil // a second time it would have to share the room
+	o.debts++
+	return true
+}
+
+// repay copies what is still queued of lent messages.
+func (o *outbound) repay() {
+	for i := o.head; i < len(o.segs) && o.debts > 0; i++ {
+		if s := &o.segs[i]; s.lent {
+			s.b, s.lent = slices.Clone(s.b), false
+		}
+	}
+	o.debts = 0
 }
 
 // share appends an immutable unit without copying it, unless it is so short
@@ -120,6 +149,9 @@ func (o *outbound) advance(n int) {
 		o.bytes -= left + segCost
 		if s.owned && cap(s.b) > cap(o.spare) {
 			o.spare = s.b[:0]
+		}
+		if s.lent {
+			o.debts--
 		}
 		*s = seg{}
 		o.sent = 0
@@ -202,7 +234,7 @@ func (o *outbound) spill(unit UnitFunc) *outbound {
 		}
 		s.b = s.b[start:]
 		if s.owned {
-			s.b = slices.Clone(s.b)
+			o.spare, s.b = o.segs[i].b[:0], slices.Clone(s.b)
 		}
 		to.push(s)
 	}
@@ -216,4 +248,5 @@ func (o *outbound) clear() {
 		o.segs[i] = seg{}
 	}
 	o.segs, o.head, o.sent, o.bytes, o.flight = o.segs[:0], 0, 0, 0, 0
+	o.lent, o.debts = nil, 0
 }

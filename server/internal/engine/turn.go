@@ -196,6 +196,9 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 // b is the worker's buffer, which others use after us.
 func (c *Conn) give(b []byte, shared bool) (calls int) {
 	used, calls := c.session.Data(b)
+	if o := c.out; o != nil && o.debts > 0 { // only the owner borrows, so its own look is enough
+		c.repay()
+	}
 	if used < len(b) && c.flags&flagFinished == 0 {
 		rest := b[used:]
 		if shared {
@@ -305,9 +308,6 @@ func (c *Conn) refusal(err error) (again bool) {
 	case fault == sys.Again:
 		c.flags |= flagRefused
 		c.DueBy(c.loop.Now() + c.loop.e.stall + 1)
-	case fault == sys.Resource:
-		c.flags |= flagRefused
-		c.DueBy(c.loop.Now() + 1) // no edge will tell when the kernel has memory again
 	case fault == sys.Bug:
 		panic(err)
 	default:

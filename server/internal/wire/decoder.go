@@ -181,6 +181,10 @@ func (d *Decoder) Pending() bool {
 	return d.p != nil && (!d.p.shown || d.p.op != ws.OpContinuation)
 }
 
+// Pooled reports whether the last event lies in pooled memory, which the next
+// call of Next gives back.
+func (d *Decoder) Pooled() bool { return d.p != nil && d.p.shown }
+
 // Reset forgets everything and gives pooled memory back.
 func (d *Decoder) Reset() {
 	if d.p != nil {
