@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+	"github.com/roost-ws/roost/server/push"
+)
+
+// draining starts a server that takes its time to drain, has prepare make it
+// busy, and sends it SIGTERM. It returns once the drain has begun.
+func draining(t *testing.T, window string, prepare func(p *program)) *program {
+	t.Helper()
+	env := []string{"ROOST_APP_ID=" + appID, "ROOST_APP_KEY=" + appKey, "ROOST_APP_SECRET=" + appSecret}
+	p := launch(t, env, "serve", "--listen", "127.0.0.1:0", "--admin", "off", "--drain", window)
+	up := p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })
+	p.addr = fmt.Sprint(up["addr"])
+	prepare(p)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.log.await(t, "drain", func(r record) bool { return r["msg"] == "draining" })
+	return p
+}
+
+// A drain closes clients one after the other, so that not all of them connect
+// to the next server in the same moment.
+func TestDrainIsSpread(t *testing.T) {
+	var clients []*pushClient
+	closed := newFeed[int]()
+	p := draining(t, "3s", func(p *program) {
+		for range 20 {
+			c := dialApp(t, p, appKey)
+			c.hears()
+			clients = append(clients, c)
+		}
+	})
+	for i, c := range clients {
+		go func() {
+			for {
+				_, message, err := c.conn.ReadMessage()
+				if err == nil && bytes.Contains(message, []byte("pusher:pong")) {
+					closed.put(-1)
+				}
+				if err != nil {
+					if !gorilla.IsCloseError(err, closeReconnect) {
+						t.Errorf("a client saw %v, want Close %d", err, closeReconnect)
+					}
+					c.conn.Close()
+					closed.put(i)
+					return
+				}
+			}
+		}()
+	}
+	closed.await(t, "the first close", func(client int) bool { return client >= 0 })
+	for _, c := range clients {
+		c.conn.WriteMessage(gorilla.TextMessage, []byte(`{"event":"pusher:ping","data":{}}`))
+	}
+	closed.await(t, "pong of a client that is not closed yet", func(client int) bool { return client < 0 })
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	for range clients { // every reader has reported
+		closed.await(t, "all closes", func(int) bool {
+			n := 0
+			for _, client := range closed.all() {
+				if client >= 0 {
+					n++
+				}
+			}
+			return n == len(clients)
+		})
+	}
+}
+
+// A call of the API that was under way when the signal came is answered.
+func TestDrainFinishesCalls(t *testing.T) {
+	app := push.App{ID: appID, Key: appKey, Secret: appSecret}
+	body := []byte(`{"name":"e","channels":["c"],"data":"x"}`)
+	path := "/apps/" + appID + "/events"
+	query := signedQuery(app, http.MethodPost, path, nil, body, time.Now())
+	var conn net.Conn
+	p := draining(t, "1s", func(p *program) {
+		var err error
+		if conn, err = net.Dial("tcp", p.addr); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(patience))
+		fmt.Fprintf(conn, "POST %s?%s HTTP/1.1\r\nHost: roost\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", path, query, len(body))
+		// The server asks for the body, so the call is being served.
+		if line, err := bufio.NewReader(conn).ReadString('\n'); line != "HTTP/1.1 100 Continue\r\n" {
+			t.Fatalf("%q, %v", line, err)
+		}
+	})
+	defer conn.Close()
+	if _, err := conn.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("a call under way was cut by the drain: %v", err)
+	}
+	defer resp.Body.Close()
+	if reply, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || string(reply) != "{}" {
+		t.Errorf("a call under way got %d %s", resp.StatusCode, reply)
+	}
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
