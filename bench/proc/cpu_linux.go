@@ -24,3 +24,12 @@ func CPU(pids ...int) (time.Duration, error) {
 	}
 	return sum, nil
 }
+
+// descriptors is how many descriptors a process may have.
+func descriptors() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return limit.Max
+}

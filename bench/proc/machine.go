@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // Machine describes where figures were taken, for whoever reads them later.
@@ -51,10 +50,7 @@ func MachineNow() Machine {
 			m.MemoryBytes = kb << 10
 		}
 	}
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		m.Descriptors = uint64(limit.Max) // signed on some systems
-	}
+	m.Descriptors = descriptors()
 	for _, name := range sysctls {
 		if v := read("/proc/sys/" + strings.ReplaceAll(name, ".", "/")); v != "" {
 			m.Sysctl[name] = v
