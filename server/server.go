@@ -95,7 +95,10 @@ func (s *Server) Listen(network, addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: listen on %s: %w", addr, err)
 	}
-	if err := s.engine.Listen(fd, nil); err != nil {
+	switch err := s.engine.Listen(fd, nil); {
+	case err == engine.ErrStopped:
+		return nil, ErrServerClosed
+	case err != nil:
 		return nil, fmt.Errorf("server: listen on %s: %w", addr, err)
 	}
 	return bound, nil
@@ -125,7 +128,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		unix.SetUnlinkOnClose(false) // the socket is in use for as long as ours is open
 	}
 	ln.Close()
-	if err := s.engine.Listen(fd, nil); err != nil {
+	if err := s.engine.Listen(fd, nil); err != nil && err != engine.ErrStopped {
 		return fmt.Errorf("server: serve: %w", err)
 	}
 	<-s.closed

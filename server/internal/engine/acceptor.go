@@ -75,32 +75,43 @@ func (a *acceptor) close() {
 }
 
 // Listen accepts connections from the listening descriptor fd, which is the
-// engine's from now on. tag is given to Config.New with each of them.
+// engine's from now on, also when Listen fails. tag is given to Config.New with
+// each of them.
 func (e *Engine) Listen(fd int, tag any) error {
 	l := e.loops[int(e.listeners.Add(1)-1)%len(e.loops)]
 	done := make(chan error, 1)
-	posted := l.post(func() {
-		a := &acceptor{loop: l, fd: fd, tag: tag}
-		err := l.poller.Add(fd, listenerToken|uint64(len(l.accepts)))
-		if err == nil {
-			l.accepts = append(l.accepts, a)
-		}
-		done <- err
-	})
-	if !posted {
-		return ErrStopped
+	if l.post(func() { done <- l.listen(fd, tag) }) {
+		return <-done
 	}
-	return <-done
+	e.check(e.kernel.Close(fd))
+	return ErrStopped
 }
 
-// StopListening closes all listeners; connections go on.
+func (l *Loop) listen(fd int, tag any) error {
+	err := ErrStopped
+	if !l.shut {
+		err = l.poller.Add(fd, listenerToken|uint64(len(l.accepts)))
+	}
+	if err != nil {
+		l.e.check(l.e.kernel.Close(fd))
+		return err
+	}
+	l.accepts = append(l.accepts, &acceptor{loop: l, fd: fd, tag: tag})
+	return nil
+}
+
+// StopListening closes all listeners, and those that are still to come;
+// connections go on.
 func (e *Engine) StopListening() {
 	for _, l := range e.loops {
-		l.post(func() {
-			for _, a := range l.accepts {
-				a.close()
-			}
-		})
+		l.post(l.stopListening)
+	}
+}
+
+func (l *Loop) stopListening() {
+	l.shut = true
+	for _, a := range l.accepts {
+		a.close()
 	}
 }
 

@@ -27,6 +27,7 @@ type Loop struct {
 	events    []poller.Event
 	at, ready int // events[at:ready] are still to be served
 	accepts   []*acceptor
+	shut      bool // no listener is taken any more
 	sweep     sweep
 	stopSeen  bool // the connections know that the engine stops
 
@@ -263,9 +264,7 @@ func (l *Loop) reap() {
 
 // stopAll tells every connection that the engine stops.
 func (l *Loop) stopAll() {
-	for _, a := range l.accepts {
-		a.close()
-	}
+	l.stopListening()
 	for slot := range l.table.used {
 		ch, i := l.table.at(slot)
 		if c := ch.conns[i]; c != nil && c.word.signal(sigStop) {
