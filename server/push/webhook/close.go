@@ -57,7 +57,7 @@ func (s *Sender) end(ctx context.Context) error {
 
 // noteDrained tells Close when there is nothing left to wait for.
 func (s *Sender) noteDrained(now time.Time) {
-	if !s.closing || s.holds.len() > 0 || s.inFlight > 0 || len(s.saving.unsaved) > 0 || s.saving.busy {
+	if !s.closing || s.holds.len() > 0 || s.inFlight > 0 {
 		return
 	}
 	for _, ep := range s.list {

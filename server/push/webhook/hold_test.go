@@ -137,6 +137,8 @@ func TestHoldBackWithAStrangeClock(t *testing.T) {
 			n.At = time.Now().Add(off)
 			s.Notify(n)
 		}
+		synctest.Wait()
+		expect(t, "at once", r.names(), []string{"channel_vacated 1"}) // behind one that is due later
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		expect(t, "events", r.names(), []string{"channel_vacated 0", "channel_vacated 1"})

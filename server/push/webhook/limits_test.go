@@ -97,8 +97,8 @@ func TestBatches(t *testing.T) {
 		}
 		s.Notify(occupied("more")) // a batch that was sent takes nothing in
 		time.Sleep(time.Second)
-		if got := r.requests(); len(got) != 4 || len(got[3].names) != 1 || s.Stats().Delivered != 47 {
-			t.Errorf("more: %s", sizes())
+		if got := r.requests(); len(got) != 4 || len(got[3].names) != 1 || s.Stats().Delivered != 47 || s.Stats().PendingBytes != 0 {
+			t.Errorf("more: %s, %+v", sizes(), s.Stats())
 		}
 	})
 }
@@ -178,6 +178,7 @@ func TestPendingBytesAreShared(t *testing.T) {
 		apps[0].Endpoints[1].ChannelPrefixes = []string{"1"}
 		s := newSender(t, r, Config{Apps: apps, Limits: Limits{PendingBytes: 100 * size}, AttemptTimeout: time.Hour})
 		defer closeNow(t, s)
+		m := withMemoryStore(s)
 		for i := range 1000 {
 			s.Notify(occupied(fmt.Sprintf("%05d", i)))
 		}
@@ -197,6 +198,9 @@ func TestPendingBytesAreShared(t *testing.T) {
 		}
 		if st := s.Stats(); st.PendingBytes != 100*size || st.Overflowed != 1000+2*200-100 {
 			t.Errorf("two endpoints: %+v", st)
+		}
+		if len(m.records) != 100 {
+			t.Errorf("%d records in the store", len(m.records))
 		}
 	})
 }
@@ -221,6 +225,16 @@ func TestDeadLetterLimits(t *testing.T) {
 			}
 			if st := s.Stats(); st.DeadLettered != 15 || st.DeadDiscarded != 5 || st.DeadLetters != 10 {
 				t.Errorf("%s: %+v", name, st)
+			}
+			for _, d := range letters { // makes room
+				s.Discard(d.ID)
+			}
+			for i := range 10 {
+				s.Notify(occupied(fmt.Sprintf("%02d", i)))
+			}
+			time.Sleep(time.Minute)
+			if st := s.Stats(); st.DeadDiscarded != 5 || st.DeadLetters != 10 {
+				t.Errorf("%s, again: %+v", name, st)
 			}
 		})
 	}

@@ -221,6 +221,60 @@ func TestReopenWithSmallerLimits(t *testing.T) {
 	})
 }
 
+// What is new after a restart does not take the place of what was kept.
+func TestReopenAndGoOn(t *testing.T) {
+	path := t.TempDir() + "/store"
+	synctest.Test(t, func(t *testing.T) {
+		for round := range 3 {
+			s := newSender(t, &receiver{answer: slow}, Config{Path: path})
+			if st := s.Stats(); st.Pending != 5*round {
+				t.Errorf("round %d: %+v", round, st)
+			}
+			for i := range 5 {
+				s.Notify(occupied(fmt.Sprint(i)))
+			}
+			synctest.Wait()
+			closeNow(t, s)
+		}
+	})
+}
+
+// A clock that was set back while the server was down puts nothing off for years.
+func TestReopenWithAStrangeClock(t *testing.T) {
+	path := t.TempDir() + "/store"
+	st, _, _, err := openBolt(path, time.Second, boltSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := time.Now().AddDate(10, 0, 0).UnixMilli()
+	n := vacated("a")
+	records := []*record{
+		{Kind: recordPending, App: appID, URL: here, Due: far, Queued: far, Attempts: 1, Count: 1, events: []byte("{}")},
+		{Kind: recordHeld, Due: far, Notice: &n},
+	}
+	for i, r := range records {
+		if err := st.commit([]change{{uint64(i + 1), r.encode(uint64(i + 1))}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := &receiver{}
+		s := newSender(t, r, Config{Path: path})
+		defer closeNow(t, s)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		expect(t, "held", r.names(), []string{"channel_vacated a"})
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if st := s.Stats(); st.Delivered != 2 || st.Pending != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 // memoryStore is a store whose commits can be made to fail.
 type memoryStore struct {
 	gate    chan struct{} // closed when commits may go on; nil: always

@@ -174,6 +174,28 @@ func TestRetryAge(t *testing.T) {
 		if st := s.Stats(); st.DeadLetters != 100 || st.Pending != 0 || st.PendingBytes != 0 {
 			t.Errorf("after: %+v", st)
 		}
+		// Requeued it is as young as any.
+		s.Requeue(s.DeadLetters()[0].ID)
+		time.Sleep(30 * time.Minute)
+		if st := s.Stats(); st.DeadLetters != 99 || st.Pending != 1 {
+			t.Errorf("requeued: %+v", st)
+		}
+	})
+}
+
+// Attempts that were under way together fail together: that is one failure.
+func TestFailuresTogetherAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(t, &receiver{answer: func(string, int) (int, time.Duration) { return 500, time.Second }}, Config{})
+		defer closeNow(t, s)
+		for i := range 8 {
+			s.Notify(occupied(fmt.Sprint(i)))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := s.Stats(); st.Failed != 8 || st.Failing != 0 {
+			t.Errorf("%+v", st)
+		}
 	})
 }
 
@@ -324,6 +346,18 @@ func TestCloseWithoutStore(t *testing.T) {
 			t.Errorf("the second time: %v", again)
 		}
 	})
+}
+
+// A notice that came before Close is delivered, kept or reported, however short
+// the time was.
+func TestCloseForgetsNothing(t *testing.T) {
+	for range 300 {
+		s := newSender(t, &receiver{}, Config{})
+		s.Notify(occupied("a"))
+		if err := closeNow(t, s); err == nil && s.Stats().Delivered != 1 {
+			t.Fatalf("the notice is lost: %+v", s.Stats())
+		}
+	}
 }
 
 // An attempt that Close cut off says nothing about its endpoint.
