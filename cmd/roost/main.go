@@ -53,6 +53,7 @@ type cli struct {
 
 	Checkconfig checkconfigCmd `cmd:"" help:"Look for mistakes in a configuration file and the environment."`
 	Genconfig   genconfigCmd   `cmd:"" help:"Print a configuration file with a new app and every setting explained."`
+	Doctor      doctorCmd      `cmd:"" help:"Say how many connections fit on this machine, and what to change for more (Linux)."`
 	Completion  completionCmd  `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 
 	Version versionCmd `cmd:"" help:"Print the version and the toolchain roost was built with."`
