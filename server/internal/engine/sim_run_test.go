@@ -40,7 +40,6 @@ type simRun struct {
 	refusals  int
 	declined  int
 	farewells int
-	opened    int
 	byes      int
 	taken     int
 	posted    int

@@ -70,7 +70,7 @@ func TestSimReplays(t *testing.T) {
 		return r.w.Hash()
 	}
 	for seed := range uint64(100) {
-		if run(seed) != run(seed) {
+		if first, second := run(seed), run(seed); first != second {
 			t.Fatalf("seed %d does not replay", seed)
 		}
 	}

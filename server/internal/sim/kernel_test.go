@@ -312,7 +312,7 @@ func TestKernelReplays(t *testing.T) {
 		return w.Hash()
 	}
 	for seed := range uint64(100) {
-		if run(seed) != run(seed) {
+		if first, second := run(seed), run(seed); first != second {
 			t.Fatalf("seed %d does not replay", seed)
 		}
 	}

@@ -72,7 +72,6 @@ type Poller struct {
 	queue  []entry
 	woken  bool
 	closed bool
-	waiter *coroutine  // who is in Wait
 	inside bool        // somebody is in Wait; outside of Run there is no coroutine
 	stir   func() bool // reports whether Wait has something to return
 }
