@@ -239,6 +239,41 @@ func TestReopenAndGoOn(t *testing.T) {
 	})
 }
 
+// What could be read of a damaged file is delivered, and is in the new file
+// until it is.
+func TestReopenDamaged(t *testing.T) {
+	path := t.TempDir() + "/store"
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(t, &receiver{answer: slow}, Config{Path: path})
+		for i := range 200 {
+			s.Notify(occupied(fmt.Sprint(i)))
+		}
+		synctest.Wait()
+		closeNow(t, s)
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, _ := pageOf(t, file, flagLeaf)
+		left := 200 - int(order.Uint16(p[10:]))
+		clear(p)
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, damaged := range []bool{true, false} {
+			var log strings.Builder
+			s = newSender(t, &receiver{answer: slow}, Config{Path: path, Logger: textLogger(&log)})
+			if st := s.Stats(); st.Damaged != damaged || st.Pending != left || left < 100 {
+				t.Errorf("%d of %d are there: %+v", st.Pending, left, st)
+			}
+			if said := strings.Contains(log.String(), path+damagedSuffix); said != damaged {
+				t.Errorf("the log says %q", log.String())
+			}
+			closeNow(t, s)
+		}
+	})
+}
+
 // A clock that was set back while the server was down puts nothing off for years.
 func TestReopenWithAStrangeClock(t *testing.T) {
 	path := t.TempDir() + "/store"
