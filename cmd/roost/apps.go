@@ -23,6 +23,8 @@ type appFlags struct {
 	Key        string `help:"The app's key, which clients connect with."`
 	Secret     string `help:"The app's secret, which signs calls of the HTTP API. Better set in the environment: a command line can be read by others."`
 	SecretFile string `placeholder:"FILE" help:"A file with the app's secret, in place of the secret itself."`
+
+	ClientEvents bool `help:"Let clients of the app send events to each other on private and presence channels."`
 }
 
 // aliases are what the variables of other servers begin with. They count when
@@ -55,7 +57,7 @@ func (s *serveCmd) tenants() (*tenants, error) {
 		return nil, err
 	}
 	if len(t.apps) == 0 {
-		if err := t.addAlias(); err != nil {
+		if err := t.addAlias(s.App.ClientEvents); err != nil {
 			return nil, err
 		}
 	}
@@ -99,6 +101,7 @@ func (t *tenants) addFlags(flags appFlags) error {
 	if i := slices.IndexFunc(t.apps, func(a push.App) bool { return app.ID == a.ID }); i >= 0 {
 		t.apps[i].Key = cmp.Or(app.Key, t.apps[i].Key)
 		t.apps[i].Secret = cmp.Or(app.Secret, t.apps[i].Secret)
+		t.apps[i].ClientEvents = app.ClientEvents || t.apps[i].ClientEvents
 		return nil
 	}
 	if app.ID == "" || app.Key == "" || app.Secret == "" {
@@ -111,7 +114,7 @@ func (t *tenants) addFlags(flags appFlags) error {
 // app returns the app of the flags, and an empty one when there is none. secret
 // names what the secret is set with.
 func (f appFlags) app(secret string) (push.App, error) {
-	app := push.App{ID: f.ID, Key: f.Key, Secret: f.Secret}
+	app := push.App{ID: f.ID, Key: f.Key, Secret: f.Secret, ClientEvents: f.ClientEvents}
 	switch {
 	case f.SecretFile == "":
 		return app, nil
@@ -127,12 +130,13 @@ func (f appFlags) app(secret string) (push.App, error) {
 
 // addAlias adds the app that variables of another server name in full. One that
 // is named by half is a mistake, unless another one is whole.
-func (t *tenants) addAlias() error {
+func (t *tenants) addAlias(clientEvents bool) error {
 	var half error
 	for _, prefix := range aliases {
 		flags := appFlags{
 			ID: os.Getenv(prefix + "ID"), Key: os.Getenv(prefix + "KEY"),
 			Secret: os.Getenv(prefix + "SECRET"), SecretFile: os.Getenv(prefix + "SECRET_FILE"),
+			ClientEvents: clientEvents,
 		}
 		app, err := flags.app(prefix + "SECRET")
 		switch {

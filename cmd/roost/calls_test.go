@@ -133,6 +133,28 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// Clients talk to each other where the app's configuration lets them, and not elsewhere.
+func TestClientEventsFlag(t *testing.T) {
+	for flag, want := range map[string]string{"--app-client-events=true": `"client-hello"`, "--app-client-events=false": `pusher:error`} {
+		p := startServe(t, flag)
+		roost := callerOf(t, p)
+		ann, bob := dialApp(t, p, appKey), dialApp(t, p, appKey)
+		for _, c := range []*pushClient{ann, bob} {
+			c.join(roost.says("sign", c.socketID(), "private-b", "--json"), "private-b")
+		}
+		hears := bob.hears
+		if want == "pusher:error" {
+			hears = ann.hears
+		}
+		if err := ann.conn.WriteMessage(gorilla.TextMessage, []byte(`{"event":"client-hello","channel":"private-b","data":{}}`)); err != nil {
+			t.Fatal(err)
+		}
+		if got := hears(); !strings.Contains(got, want) {
+			t.Errorf("with %s: heard %s, want %s", flag, got, want)
+		}
+	}
+}
+
 // Data may come from stdin, and a cache channel shows what it keeps.
 func TestPublishFromStdin(t *testing.T) {
 	p := startServe(t)

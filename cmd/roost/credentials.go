@@ -29,7 +29,7 @@ func (f *credentialFlags) app() (push.App, error) {
 	}
 	if err == nil && app.ID+app.Key+app.Secret == "" {
 		var t tenants
-		if err = t.addAlias(); len(t.apps) > 0 {
+		if err = t.addAlias(false); len(t.apps) > 0 {
 			app = t.apps[0]
 		}
 	}
