@@ -95,9 +95,9 @@ func (l *Loop) wait(w *worker) {
 		panic(err) // the poller is ours: only a bug makes it fail
 	}
 	l.at, l.ready = 0, n
+	w.now = l.e.Tick()
+	l.now.Store(uint32(w.now)) // whoever finds the loop awake relies on it
 	l.asleep.Store(false)
-	l.now.Store(uint32(l.e.Tick()))
-	w.now = l.Now()
 }
 
 // timeout is how long the loop may sleep: 0 not at all, negative for ever.
