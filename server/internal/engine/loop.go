@@ -86,6 +86,7 @@ func (l *Loop) wait(w *worker) {
 	timeout := l.timeout()
 	if timeout != 0 {
 		l.asleep.Store(true)
+		l.staff()
 		if l.pending() { // it came between the look and the flag
 			timeout = 0
 		}
@@ -181,10 +182,7 @@ func (l *Loop) serve(w *worker) bool {
 		return true
 	}
 	if !l.e.Inline && !l.e.mayServe() {
-		for l.e.slow.Load() && n > 0 && l.e.hire() {
-			l.e.submit(l.e.serveQueue)
-			n--
-		}
+		l.staff()
 		return true
 	}
 	for range min(n, serveBatch) {
@@ -200,6 +198,18 @@ func (l *Loop) serve(w *worker) bool {
 		}
 	}
 	return true
+}
+
+// staff hires a worker for each connection of the run queue, when leaders may
+// not serve it. A leader sees to it before it sleeps: connections may have come
+// there when leaders still could.
+func (l *Loop) staff() {
+	if l.e.Inline || l.e.mayServe() {
+		return
+	}
+	for n := l.queue.len(); n > 0 && l.e.hire(); n-- {
+		l.e.submit(l.e.serveQueue)
+	}
 }
 
 // runTasks gives new connections their slots and runs posted tasks. None of it

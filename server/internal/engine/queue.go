@@ -29,7 +29,7 @@ func (q *runQueue) push(c *Conn) {
 	}
 	q.ring[(q.head+q.n)%len(q.ring)] = c
 	q.n++
-	hire := q.loop == nil && q.e.slow.Load() && q.e.hire()
+	hire := q.loop == nil && !q.e.mayServe() && q.e.hire()
 	q.mu.Unlock()
 	switch {
 	case hire:
