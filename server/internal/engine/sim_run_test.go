@@ -69,7 +69,7 @@ func newSimRun(seed uint64) *simRun {
 		Loops: 1 + w.Rand.IntN(3), Inline: one(3), Conns: 100,
 		Outbound: 1 << 20, Stall: time.Hour,
 	}
-	r.cfg.Workers = r.cfg.Loops + w.Rand.IntN(4)
+	r.cfg.Workers = 1 + w.Rand.IntN(5)
 	if f := &r.k.Faults; f.CapMin == 0 && f.ReadMax == 0 && f.WriteMax == 0 && one(2) {
 		r.units, r.filling = 5, unitMax-unitHead // it would take millions of steps in small portions
 	}
@@ -95,7 +95,7 @@ func newSimRun(seed uint64) *simRun {
 		r.longest = []time.Duration{100 * time.Microsecond, 5 * time.Millisecond, time.Second}[w.Rand.IntN(3)]
 		r.often = 1 + w.Rand.IntN(4)
 		if one(2) {
-			r.cfg.Workers, r.often = r.cfg.Loops, 1 // slow, and short of workers
+			r.cfg.Workers, r.often = 1, 1 // slow, and short of workers
 		}
 	}
 	if f := &r.k.Faults; (f.CapMin == 0 || f.Latency == 0) && one(2) {
