@@ -77,7 +77,8 @@ func guest(ctx context.Context, folder string, write func(note) error) (*Held, *
 	}
 	var last time.Time
 	var step string
-	held, err := Hold(ctx, p, func(s string, done, of int) {
+	// Nothing is stopped: that can take minutes, and all ends with the guest.
+	held, _, err := hold(ctx, p, func(s string, done, of int) {
 		if s != step || time.Since(last) >= noteEvery {
 			step, last = s, time.Now()
 			_ = write(note{Step: s, Done: done, Of: of}) // the result is what counts

@@ -21,6 +21,8 @@ const (
 	// portion is how many connections are asked for at a time, so that an
 	// interrupt and a failure are noticed.
 	portion = 10_000
+	// endMax is how long a killed server may take to end.
+	endMax = 5 * time.Minute
 )
 
 // Tell is told what is going on: a step and how much of it is done.
@@ -51,26 +53,29 @@ type client struct {
 }
 
 // Hold carries a Plan out. What the servers did wrong is in Held.Failed; the
-// error is the harness's own. No process is left.
-func Hold(ctx context.Context, p Plan, tell Tell) (held *Held, err error) {
+// error is the harness's own. No process is left; when one does not end, there
+// is an error beside a Held that is whole.
+func Hold(ctx context.Context, p Plan, tell Tell) (*Held, error) {
+	held, stop, err := hold(ctx, p, tell)
+	return held, errors.Join(err, stop())
+}
+
+// hold is Hold, but leaves it to its caller to stop the processes.
+func hold(ctx context.Context, p Plan, tell Tell) (held *Held, stop func() error, err error) {
 	h := &holding{Plan: p, tell: tell, held: &Held{}}
-	var once sync.Once
-	var stopped error
-	stop := func() { once.Do(func() { stopped = h.stop() }) }
-	defer func() {
-		stop()
-		if ctx.Err() != nil {
-			held, err = nil, ctx.Err()
-		} else if err = errors.Join(err, stopped); err != nil {
-			held = nil
-		}
-	}()
-	if err := h.start(ctx); err != nil {
-		return nil, err
+	stop = sync.OnceValue(h.stop)
+	if err = h.start(ctx); err == nil {
+		// Whatever a client is doing when the context ends, its end interrupts it.
+		defer context.AfterFunc(ctx, func() { _ = stop() })()
+		err = h.carry(ctx)
 	}
-	// Whatever a client is doing when the context ends, its end interrupts it.
-	defer context.AfterFunc(ctx, stop)()
-	return h.held, h.carry(ctx)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, stop, err
+	}
+	return h.held, stop, nil
 }
 
 // carry does the steps of the plan, up to the first failure.
@@ -178,12 +183,24 @@ func settled(pid int) (n int, err error) {
 func (h *holding) stop() error {
 	var errs []error
 	for _, c := range h.clients {
-		errs = append(errs, c.Stop())
+		errs = append(errs, end(c.PID(), c.Stop))
 	}
 	for _, s := range h.servers {
-		errs = append(errs, s.process.Stop())
+		errs = append(errs, end(s.process.PID, s.process.Stop))
 	}
 	return errors.Join(errs...)
+}
+
+// end stops a process and waits longer than usual for that: a kernel takes its
+// time to close a million sockets.
+func end(pid int, stop func() error) error {
+	err := stop()
+	for deadline := time.Now().Add(endMax); err != nil && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if !proc.Alive(pid) {
+			return nil
+		}
+	}
+	return err
 }
 
 // connect opens all connections, client by client.
