@@ -159,10 +159,8 @@ func TestClientEventsFlag(t *testing.T) {
 func TestPublishFromStdin(t *testing.T) {
 	p := startServe(t)
 	roost := callerOf(t, p)
-	cmd := exec.Command(binary, "publish", "cache-c", "e", "-")
-	cmd.Env, cmd.Stdin = roost.env, strings.NewReader("from stdin\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if got := commandWith(t, strings.NewReader("from stdin\n"), roost.env, "publish", "cache-c", "e", "-"); got.code != exitOK {
+		t.Fatalf("publish: %+v", got)
 	}
 	var reply struct {
 		Cache struct {
@@ -288,7 +286,7 @@ func TestCompletion(t *testing.T) {
 		script := command(t, nil, "completion", "bash").stdout + `
 COMP_WORDS=(` + words + `); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _roost; echo "${COMPREPLY[*]}"`
 		cmd := exec.Command(bash, "-c", script)
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0")
 		out, err := cmd.Output()
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s<TAB> became %q (%v), want %q", words, out, err, want)

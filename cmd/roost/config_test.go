@@ -34,9 +34,17 @@ type outcome struct {
 // command runs the program to its end, with env and nothing of roost's else.
 func command(t *testing.T, env []string, args ...string) outcome {
 	t.Helper()
+	return commandWith(t, nil, env, args...)
+}
+
+// commandWith is command with something to read.
+func commandWith(t *testing.T, stdin io.Reader, env []string, args ...string) outcome {
+	t.Helper()
 	var stdout, stderr strings.Builder
 	cmd := exec.Command(binary, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Stdin = stdin
+	// A program with the race detector in it would wait a second at its end.
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
