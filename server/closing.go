@@ -94,7 +94,13 @@ func (c *Conn) linger() {
 	c.setState(stateLingering)
 	c.dec.Reset()
 	c.pipe.ShutdownWrite()
-	c.pipe.SetDue(c.pipe.Now() + c.srv.ticks.close)
+	c.await()
+}
+
+// await sets the deadline of a closing or lingering connection.
+func (c *Conn) await() {
+	c.since = c.pipe.Now()
+	c.pipe.SetDue(c.since + c.srv.ticks.close)
 }
 
 // discard counts what came after the end.
@@ -105,13 +111,26 @@ func (c *Conn) discard(n int) {
 	}
 }
 
-// Asked looks at what other goroutines did: queued a Close frame, or met the
-// limit of the outbound queue.
+// Asked looks at what other goroutines did: queued a Close frame, met the limit
+// of the outbound queue, or began to shut the server down.
 func (c *Conn) Asked() {
-	if c.state != stateOpen {
-		return
+	leaving := c.srv.closing.Load()
+	switch c.state {
+	case stateConnecting:
+		if leaving {
+			c.sendOff(refuseClosing)
+		}
+	case stateOpen:
+		if leaving {
+			c.Close(c.srv.cfg.ShutdownCode, "server is shutting down") // fails when a Close is queued already
+		}
+		c.heed()
 	}
-	if c.pipe.Overflowed() {
+}
+
+// heed looks at what was asked of an open connection.
+func (c *Conn) heed() {
+	if c.state == stateOpen && c.pipe.Overflowed() {
 		c.slow()
 		return
 	}
@@ -123,7 +142,7 @@ func (c *Conn) settle() {
 	if code, sealed := c.pipe.Sealed(); sealed && c.state == stateOpen {
 		c.remember(&CloseError{Code: StatusCode(code)})
 		c.setState(stateClosing)
-		c.pipe.SetDue(c.pipe.Now() + c.srv.ticks.close)
+		c.await()
 	}
 }
 
@@ -189,29 +208,29 @@ func (c *Conn) keep(now engine.Tick) (due engine.Tick) {
 	if t.ping == 0 {
 		return due
 	}
-	if heard >= c.pinged { // before the Ping there was silence, so this came after it
-		c.pinged = 0
+	if heard >= c.since { // before the Ping there was silence, so this came after it
+		c.since = 0
 	}
-	if c.pinged == 0 && now >= heard+c.pingAfter() {
-		c.pinged = now
+	if c.since == 0 && now >= heard+c.pingAfter() {
+		c.since = now
 		c.srv.stats.Pings.Add(1)
 		c.control(ws.OpPing, nil)
 	}
-	if c.pinged == 0 {
+	if c.since == 0 {
 		return sooner(due, heard+c.pingAfter())
 	}
 	if t.pong == 0 {
-		c.pinged = 0 // nobody waits for the answer
+		c.since = 0 // nobody waits for the answer
 		return sooner(due, now+c.pingAfter())
 	}
-	if now >= c.pinged+t.pong {
+	if now >= c.since+t.pong {
 		c.srv.stats.PongTimeouts.Add(1)
 		c.remember(&CloseError{Code: StatusAbnormal, Reason: "no answer to a ping", Err: ErrTimeout})
 		c.pipe.Finish()
 		return 0
 	}
 	// An answer is noticed at the next look, which must not delay the next Ping.
-	return sooner(due, min(c.pinged+t.pong, now+c.pingAfter()))
+	return sooner(due, min(c.since+t.pong, now+c.pingAfter()))
 }
 
 // sooner is the smaller of two deadlines, of which 0 is none.

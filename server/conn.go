@@ -23,7 +23,7 @@ type Conn struct {
 	calls   calls  // which callbacks are owed or were made
 	address uint32 // where the client's address is counted
 	began   engine.Tick
-	pinged  engine.Tick // when the Ping that was not answered yet was sent; 0: none is out
+	since   engine.Tick // open: when the Ping that was not answered yet was sent, 0 if none is out; then: when it began to close
 }
 
 // Send queues a message and sees to its sending; it does not wait for the

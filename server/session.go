@@ -130,7 +130,7 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 				calls++
 				c.deliver(&ev)
 				if c.pipe.Asking() {
-					c.Asked() // a Close from now on drops what follows in this very buffer
+					c.heed() // a Close from now on drops what follows in this very buffer
 				}
 			}
 		case ws.OpPing:
@@ -220,6 +220,11 @@ func (c *Conn) Tick(now engine.Tick) {
 			c.pipe.SetDue(due)
 		}
 	case stateClosing, stateLingering:
+		// The deadline may have been an earlier state's, already on its way here.
+		if due := c.since + c.srv.ticks.close; now < due {
+			c.pipe.SetDue(due)
+			return
+		}
 		c.srv.stats.CloseTimeouts.Add(1)
 		c.pipe.Finish()
 	}
