@@ -186,7 +186,7 @@ func (c *Conn) admit(n int, control bool) (*outbound, error) {
 	// A unit that finds the queue empty is always taken, so that a limit below
 	// the size of a message slows a connection down instead of breaking it.
 	over := c.out.bytes + n + segCost - e.Outbound
-	if control || over <= 0 || c.out.empty() {
+	if control || over <= 0 || c.out.idle() {
 		return c.out, nil
 	}
 	switch e.Overflow {

@@ -49,6 +49,10 @@ var outbounds = sync.Pool{New: func() any { return new(outbound) }}
 
 func (o *outbound) empty() bool { return o.head == len(o.segs) }
 
+// idle reports whether nothing waits beside what the owner is writing right
+// now: the kernel may have taken that already, and the client may know it.
+func (o *outbound) idle() bool { return o.head+o.flight == len(o.segs) }
+
 // add copies head and payload, one unit, to the end of the queue.
 func (o *outbound) add(head, payload []byte, now Tick) {
 	n := len(head) + len(payload)
