@@ -139,7 +139,11 @@ func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
 
 var (
 	refuseInternal = &Refusal{Status: http.StatusInternalServerError, Reason: "The server met an error of its own."}
-	refuseConns    = &Refusal{
+	refuseClosing  = &Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "The server is shutting down.",
+		Header: http.Header{"Retry-After": {"1"}},
+	}
+	refuseConns = &Refusal{
 		Status: http.StatusServiceUnavailable, Reason: "The server holds as many connections as it may.",
 		Header: http.Header{"Retry-After": {"10"}},
 	}
@@ -152,6 +156,10 @@ var (
 // refuse answers with an HTTP error and sees the client off.
 func (c *Conn) refuse(r *Refusal) {
 	c.srv.stats.refusals[r.Cause].Add(1)
+	c.sendOff(r)
+}
+
+func (c *Conn) sendOff(r *Refusal) {
 	c.pipe.Enqueue(r.Append(nil), nil, true)
 	c.linger()
 }
@@ -171,8 +179,7 @@ func (c *Conn) turnAway() {
 	if c.turned == overAddress {
 		r = refuseAddress
 	}
-	c.pipe.Enqueue(r.Append(nil), nil, true)
-	c.linger()
+	c.sendOff(r)
 }
 
 // responseLen is the length of the HTTP response that b begins with. Behind a

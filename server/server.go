@@ -225,31 +225,29 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// drain closes all connections, evenly over the window, and waits for their end.
+// drain has all connections close, evenly over the window, and waits for their end.
 func (s *Server) drain(ctx context.Context) {
-	const step = 20 * time.Millisecond
+	const step, again = 20 * time.Millisecond, 500 * time.Millisecond
 	window := s.cfg.Timeouts.Drain
 	if deadline, ok := ctx.Deadline(); ok {
 		// Clients that are told last need time to answer, too.
 		window = min(window, time.Until(deadline)*3/4)
 	}
-	conns := s.snapshot()
+	began := time.Now()
 	ticker := time.NewTicker(step)
 	defer ticker.Stop()
-	steps := max(1, int(window/step))
-	for i := 0; ; i++ {
-		if i < steps {
-			for _, c := range conns[len(conns)*i/steps : len(conns)*(i+1)/steps] {
-				c.Close(s.cfg.ShutdownCode, "server is shutting down")
-			}
+	for conns, told := s.snapshot(), 0; s.conns.Load() > 0; {
+		passed := time.Since(began)
+		due := len(conns)
+		if passed < window {
+			due = int(float64(len(conns)) * float64(passed) / float64(window))
 		}
-		if s.conns.Load() == 0 {
-			return
+		for ; told < due; told++ {
+			conns[told].pipe.Ask()
 		}
-		if i == steps {
-			conns = s.snapshot() // whoever finished a handshake meanwhile
-			steps = i + 1 + max(1, steps/4)
-			i = steps - max(1, steps/4) - 1
+		if passed >= window+again {
+			began = began.Add(again)
+			conns, told = s.snapshot(), 0 // who had no slot yet, however that came
 		}
 		select {
 		case <-ctx.Done():
@@ -259,7 +257,7 @@ func (s *Server) drain(ctx context.Context) {
 	}
 }
 
-// snapshot lists the connections that are open now.
+// snapshot lists the connections that there are now.
 func (s *Server) snapshot() []*Conn {
 	var mu sync.Mutex
 	var all []*Conn
