@@ -78,7 +78,7 @@ func (a *acceptor) close() {
 // engine's from now on, also when Listen fails. tag is given to Config.New with
 // each of them.
 func (e *Engine) Listen(fd int, tag any) error {
-	l := e.loops[int(e.listeners.Add(1)-1)%len(e.loops)]
+	l := e.loops[(e.listeners.Add(1)-1)%uint32(len(e.loops))]
 	done := make(chan error, 1)
 	if l.post(func() { done <- l.listen(fd, tag) }) {
 		return <-done

@@ -186,7 +186,7 @@ func (e *Engine) Sessions(loop int) iter.Seq[Session] {
 
 // deal names the loop for the next connection.
 func (e *Engine) deal() *Loop {
-	return e.loops[int(e.dealt.Add(1)-1)%len(e.loops)]
+	return e.loops[(e.dealt.Add(1)-1)%uint32(len(e.loops))]
 }
 
 // refuse closes a descriptor that gets no connection.
@@ -198,12 +198,16 @@ func (e *Engine) refuse(f fresh) {
 	}
 }
 
-// Tick is the present moment, and Ticks a length of time rounded up.
+// Tick is the present moment.
 func (e *Engine) Tick() Tick { return tickOf(e.kernel.Now()) }
 
 func tickOf(now time.Duration) Tick { return Tick(now/tickLength) + 1 }
 
-func Ticks(d time.Duration) Tick { return Tick((d + tickLength - 1) / tickLength) }
+// Ticks is a length of time, rounded up. What is longer than three years is cut
+// to that, so that a moment and a length never add up to a moment in the past.
+func Ticks(d time.Duration) Tick {
+	return Tick((min(d, ticksMax*tickLength) + tickLength - 1) / tickLength)
+}
 
 // At is when a tick begins on the kernel's clock.
 func (e *Engine) At(t Tick) time.Duration { return time.Duration(t-1) * tickLength }

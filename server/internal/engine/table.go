@@ -7,6 +7,9 @@ import "sync/atomic"
 type Tick uint32
 
 const (
+	// ticksMax is the longest time that a deadline may lie ahead.
+	ticksMax = 1 << 30
+
 	chunkBits = 10
 	chunkSize = 1 << chunkBits
 
