@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,7 +42,9 @@ func command(t *testing.T, env []string, args ...string) outcome {
 func commandWith(t *testing.T, stdin io.Reader, env []string, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr strings.Builder
-	cmd := exec.Command(binary, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Stdin = stdin
 	// A program with the race detector in it would wait a second at its end.
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)

@@ -142,7 +142,7 @@ func TestServeWebhooks(t *testing.T) {
 			return strings.Contains(body, `"channel_occupied"`) && strings.Contains(body, channel)
 		}
 	}
-	const webhooks = "[webhooks]\npath = \"store.db\"\nallow_networks = [\"127.0.0.0/8\"]\nretry_min = \"50ms\"\nretry_max = \"100ms\"\n"
+	const webhooks = "[webhooks]\npath = \"store.db\"\nallow_networks = [\"127.0.0.0/8\"]\nhold_back = \"2s\"\nretry_min = \"50ms\"\nretry_max = \"100ms\"\n"
 	path := write(t, "roost.toml", "")
 	config := func(url string) string {
 		return webhooks + appText("1", "one") + fmt.Sprintf("[[apps.webhooks]]\nurl = %q\n", url)
@@ -170,6 +170,10 @@ func TestServeWebhooks(t *testing.T) {
 	tries := len(refused.all())
 	second := start(t, nil, args...)
 	refused.await(t, "attempt of the next process", func(string) bool { return len(refused.all()) > tries })
+	// That the client left was held back when the first process ended, in case it came back.
+	refused.await(t, "notice that was held back", func(body string) bool {
+		return strings.Contains(body, `"channel_vacated"`) && strings.Contains(body, "before")
+	})
 
 	hangUp(t, second, path, config(taking), "reloaded")
 	c = dialApp(t, second, "one")
