@@ -27,8 +27,9 @@ type Handler struct {
 	OnMessage func(c *Conn, op Opcode, message []byte)
 	// OnClose is the last call for a connection that was opened. What is sent in it goes nowhere.
 	OnClose func(c *Conn, err *CloseError)
-	// OnDrain: the outbound queue is empty again, after the peer had been too slow
-	// to take all of it at once. Producers that hold back wait for it.
+	// OnDrain: the outbound queue is empty again, after the client had been too slow
+	// to take all of it at once, or Send had returned ErrSlowConsumer. Producers
+	// that hold back wait for it.
 	OnDrain func(c *Conn)
 }
 

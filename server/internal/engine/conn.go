@@ -31,7 +31,8 @@ type Session interface {
 	Tick(now Tick)
 	// Asked: some goroutine called Ask, or a limit of the outbound queue was met (Overflow).
 	Asked()
-	// Drained: the outbound queue is empty, after the kernel had refused some of it.
+	// Drained: the outbound queue is empty, after the kernel had refused some of it
+	// or a sender had found no room in it.
 	Drained()
 	// Farewell is the last call; the descriptor is closed after it.
 	Farewell()
@@ -55,7 +56,7 @@ const (
 	flagCalling                     // such a turn is going on
 	flagOwing                       // the session wants Data although no bytes came
 	flagPaused                      // the session waits for an empty outbound queue
-	flagRefused                     // the kernel refused bytes; Drained is owed when they are gone
+	flagRefused                     // the kernel refused bytes, or the queue did; Drained is owed when it is empty
 	flagShut                        // FIN is to follow the last unit
 	flagBroken                      // a write failed: the peer is gone
 	flagEnded                       // the session knows that the stream has ended
@@ -202,10 +203,18 @@ func (c *Conn) admit(n int, control bool) (*outbound, error) {
 	return nil, ErrOverflow
 }
 
-// refused lets the session know that the limit was met, where the policy asks for it.
+// refused lets the owner know that the limit was met: it closes the connection,
+// or owes the sender a notice.
 func (c *Conn) refused(err error) error {
-	if err == ErrOverflow && c.loop.e.Overflow == CloseSlow {
-		c.Ask()
+	if err != ErrOverflow {
+		return err
+	}
+	bit := sigAsked
+	if c.loop.e.Overflow == DropNewest {
+		bit = sigShort
+	}
+	if c.word.signal(bit) {
+		c.serve(nil)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ const (
 	sigFinish                      // the session is over: say farewell and close
 	sigStop                        // the engine stops
 	sigServe                       // a worker took the connection off the queue
+	sigShort                       // a sender found no room in the outbound queue: it waits for sigDrained
 
 	wordQueued uint32 = 1 << 30 // the connection stands in the run queue
 	wordOwned  uint32 = 1 << 31 // somebody owns the connection

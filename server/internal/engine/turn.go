@@ -40,6 +40,9 @@ func (c *Conn) perform(w *worker, bits uint32) (park uint32) {
 	if bits&(sigWritable|sigFlush|sigExpired) != 0 {
 		c.flush()
 	}
+	if bits&sigShort != 0 {
+		c.flags |= flagRefused
+	}
 	if bits&sigAsked != 0 {
 		c.session.Asked()
 	}
