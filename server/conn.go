@@ -20,7 +20,7 @@ type Conn struct {
 	state   state
 	turned  turned // why it is turned away
 	proto   int8   // index into Config.Subprotocols, or -1
-	calls   calls  // which callbacks are owed or were made
+	calls   calls  // which callbacks are owed
 	address uint32 // where the client's address is counted
 	began   engine.Tick
 	since   engine.Tick // open: when the Ping that was not answered yet was sent, 0 if none is out; then: when it began to close
@@ -45,6 +45,9 @@ func (c *Conn) Send(op Opcode, payload []byte) error {
 
 // SendPrepared is Send for a message that was encoded before. It is not copied.
 func (c *Conn) SendPrepared(p *Prepared) error {
+	if len(p.frame) == 0 {
+		return nil // an empty segment would never leave the outbound queue
+	}
 	if err := c.pipe.EnqueueShared(p.frame); err != nil {
 		return c.sendError(err)
 	}
@@ -93,8 +96,9 @@ func (c *Conn) Value() any { return c.value }
 // SetValue attaches a value of the application's to the connection.
 func (c *Conn) SetValue(v any) { c.value = v }
 
-// RemoteAddr returns the client's address. It is not valid for unix sockets,
-// and after OnClose has returned.
+// RemoteAddr returns the client's address. It asks the kernel each time. The
+// address is not valid for unix sockets, once the connection is broken or ended
+// by both sides (often already in OnClose), and after OnClose has returned.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.pipe.Peer() }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".

@@ -14,7 +14,8 @@ const (
 )
 
 // Prepared is a message that was encoded once, to be sent on many connections.
-// It never changes and may be used by any goroutine.
+// It never changes and may be used by any goroutine. The zero Prepared holds no
+// message, and sending it does nothing.
 type Prepared struct{ frame []byte }
 
 // Prepare encodes a message. It copies payload.

@@ -250,3 +250,18 @@ func TestCloseCodes(t *testing.T) {
 		}
 	})
 }
+
+// The zero Prepared is no message; it must not stand in the queue for ever.
+func TestSendZeroPrepared(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		st := start(t, Handler{OnMessage: func(c *Conn, op Opcode, message []byte) {
+			c.SendPrepared(new(Prepared))
+			c.Send(op, message)
+		}}, Config{Inline: inline})
+		c := st.open()
+		if err := st.nth(0).conn.SendPrepared(new(Prepared)); err != nil {
+			t.Error(err)
+		}
+		c.echo("hello")
+	})
+}
