@@ -97,8 +97,9 @@ func TestListenErrors(t *testing.T) {
 			t.Errorf("ListenAndServe(%s, %s) returns %v, want something with %q", tc.network, tc.addr, err, tc.want)
 		}
 	}
-	if err := st.Serve(foreign{}); err == nil || !strings.Contains(err.Error(), "server: serve: ") {
-		t.Errorf("Serve with a foreign listener returns %v", err)
+	strange := new(foreign)
+	if err := st.Serve(strange); err == nil || !strings.Contains(err.Error(), "server: serve: ") || !strange.closed {
+		t.Errorf("Serve with a foreign listener returns %v; closed: %v", err, strange.closed)
 	}
 	st.Close()
 	if _, err := st.Listen("tcp", "127.0.0.1:0"); err != ErrServerClosed {
@@ -120,7 +121,15 @@ func TestListenErrors(t *testing.T) {
 }
 
 // foreign is a listener that has no socket.
-type foreign struct{ net.Listener }
+type foreign struct {
+	net.Listener
+	closed bool
+}
+
+func (f *foreign) Close() error {
+	f.closed = true
+	return nil
+}
 
 // Serve takes over a listener that somebody else has opened, and waits.
 func TestServe(t *testing.T) {

@@ -70,9 +70,6 @@ func New(h Handler, cfg Config) (*Server, error) {
 		s.address = newAddresses(cfg.Limits.ConnsPerAddress)
 	}
 	s.loops = make([]loopCounters, cfg.Loops)
-	if cfg.HTTP != nil {
-		s.http = newHTTPSide(s)
-	}
 	s.engine, err = engine.New(engine.Config{
 		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
 		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
@@ -81,12 +78,16 @@ func New(h Handler, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: start loops: %w", err)
 	}
+	if cfg.HTTP != nil {
+		s.http = newHTTPSide(s)
+	}
 	return s, nil
 }
 
 // Listen starts to serve on an address and returns the one it is bound to,
 // which says the port when addr left it open. network is tcp, tcp4, tcp6 or
-// unix. It may be called several times.
+// unix. It may be called several times, but with Config.Inline not from a
+// callback, because it waits for a loop.
 func (s *Server) Listen(network, addr string) (net.Addr, error) {
 	if s.closing.Load() {
 		return nil, ErrServerClosed
@@ -114,7 +115,8 @@ func (s *Server) ListenAndServe(network, addr string) error {
 	return ErrServerClosed
 }
 
-// Serve takes over a TCP or unix listener, which it closes, and waits like ListenAndServe.
+// Serve takes over a TCP or unix listener, which it closes in any case, and
+// waits like ListenAndServe. The file of a unix socket stays.
 func (s *Server) Serve(ln net.Listener) error {
 	if s.closing.Load() {
 		ln.Close()
@@ -122,6 +124,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	fd, err := sys.DupListener(ln)
 	if err != nil {
+		ln.Close()
 		return fmt.Errorf("server: serve: %w", err)
 	}
 	if unix, ok := ln.(*net.UnixListener); ok {
@@ -207,7 +210,8 @@ func (s *Server) panicked(p any) {
 // Shutdown ends the server gracefully: it stops accepting, sends every client
 // a Close frame (Config.ShutdownCode), spread over Timeouts.Drain or what ctx
 // leaves of it, waits for their answers, and ends. When ctx ends first, it
-// closes what is left at once and returns the context's error.
+// closes what is left at once and returns the context's error. It waits for
+// callbacks like Close and must not be called from one.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)
 	s.engine.StopListening()
@@ -281,7 +285,7 @@ func (s *Server) snapshot() []*Conn {
 }
 
 // Close ends the server and every connection at once. It returns when all
-// callbacks have returned.
+// callbacks have returned, so it must not be called from one.
 func (s *Server) Close() error {
 	s.closing.Store(true)
 	s.once.Do(func() {
