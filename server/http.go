@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -41,6 +42,7 @@ func newHTTPSide(s *Server) *httpSide {
 		WriteTimeout:      t.HTTPWrite,
 		IdleTimeout:       t.HTTPIdle,
 		MaxHeaderBytes:    s.cfg.Limits.HandshakeBytes,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	go h.http.Serve(h) // returns when h is closed
 	return h
@@ -123,6 +125,17 @@ func (c *httpConn) Read(b []byte) (int, error) {
 func (c *httpConn) Close() error {
 	c.once.Do(func() { c.side.count.Add(-1) })
 	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end its side first when it closes a connection of
+// which it has not read everything: closed at once, the socket would be reset,
+// and the reset can overtake the response.
+func (c *httpConn) CloseWrite() error {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
 
 // SyscallConn gives Upgrade the descriptor.

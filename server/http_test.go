@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/sys"
 )
 
 // pages serves on one port what is no WebSocket: /copy returns the body it got.
@@ -255,5 +257,55 @@ func TestServerCloseEndsHTTP(t *testing.T) {
 		}
 		close(release)
 		eventually(t, "no HTTP connection is counted", func() bool { return st.Stats().HTTP == 0 })
+	})
+}
+
+// A response that does not wait for the request's body arrives whole: the
+// server ends its side of the stream first, while the client still sends.
+func TestHTTPResponseBeforeBody(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		mux := pages()
+		mux.HandleFunc("/early", func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "no more, please")
+		})
+		st := start(t, Handler{}, Config{Inline: inline, HTTP: mux})
+		c := st.dial()
+		const size = 600 << 10 // more than net/http reads for politeness, and a worker at once
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			fmt.Fprintf(c, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", 2*size, make([]byte, size))
+		})
+		if got, err := io.ReadAll(c.r); err != nil || !strings.HasSuffix(string(got), "no more, please") {
+			t.Errorf("got %q and %v", got, err)
+		}
+		c.Close()
+		wg.Wait()
+		eventually(t, "the HTTP connection is gone", func() bool { return st.Stats().HTTP == 0 })
+	})
+}
+
+// noPoller is a kernel that has no poller to give.
+type noPoller struct{ sys.Kernel }
+
+func (noPoller) NewPoller() (sys.Poller, error) { return nil, errors.New("no poller") }
+
+// A server that cannot be made leaves nothing running.
+func TestNewFails(t *testing.T) {
+	watch(t)
+	if _, err := New(Handler{}, Config{HTTP: pages(), kernel: noPoller{sys.Real()}}); err == nil || !strings.Contains(err.Error(), "no poller") {
+		t.Errorf("New returns %v", err)
+	}
+}
+
+// What net/http has to complain about goes where all lines of the server go.
+func TestHTTPErrorLog(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		mux := pages()
+		mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("a page that fails") })
+		st := start(t, Handler{}, Config{Inline: inline, HTTP: mux})
+		c := st.dial()
+		c.send([]byte("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"))
+		c.gone()
+		eventually(t, "the panic is logged", func() bool { return strings.Contains(st.log.String(), "a page that fails") })
 	})
 }
