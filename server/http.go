@@ -165,12 +165,12 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	defer conn.Close() // what goes on is a duplicate
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
-		const text = "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-		conn.Write([]byte(text))
+		conn.Write(refuseInternal.Append(nil))
 		return errors.New("server: upgrade: the connection is not a plain socket (TLS ends in net/http)")
 	}
 	fd, err := sys.DupConn(sc)
 	if err != nil {
+		conn.Write(refuseInternal.Append(nil))
 		return errors.Join(errors.New("server: upgrade"), err)
 	}
 	early := requestHead(r)
@@ -184,7 +184,8 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	peer, _ := netAddrPort(conn.RemoteAddr())
 	session := s.admit(nil, peer)
 	if session == nil {
-		return s.cfg.kernel.Close(fd)
+		conn.Write(refuseConns.Append(nil))
+		return errors.Join(errors.New("server: upgrade: too many connections, or the server is shutting down"), s.cfg.kernel.Close(fd))
 	}
 	s.engine.Adopt(fd, session, early)
 	return nil

@@ -227,6 +227,19 @@ func TestUpgradeFails(t *testing.T) {
 	}
 	secure.Client().CloseIdleConnections()
 
+	crowded := start(t, Handler{}, Config{Limits: Limits{Conns: 1}})
+	crowded.open()
+	crowded.away.Add(turnedAwayMax) // nobody is even told so any more
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { errs <- crowded.Upgrade(w, r) }))
+	t.Cleanup(plain.Close)
+	c := dialAddr(t, resolve(t, "tcp", plain.Listener.Addr().String()), nil)
+	c.send([]byte(upgrade("/")))
+	c.refused(503)
+	if err := <-errs; err == nil {
+		t.Error("Upgrade has nothing to say of a connection that met every limit")
+	}
+	crowded.away.Add(-turnedAwayMax)
+
 	st.Close()
 	rec = httptest.NewRecorder()
 	if err := st.Upgrade(rec, httptest.NewRequest("GET", "/", nil)); err != ErrServerClosed || rec.Code != 503 {
