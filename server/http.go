@@ -54,7 +54,7 @@ func (c *Conn) toHTTP(head, rest []byte) {
 	if h.count.Add(1) > int64(c.srv.cfg.Limits.HTTPConns) || c.srv.closing.Load() {
 		h.count.Add(-1)
 		c.srv.stats.OverHTTP.Add(1)
-		c.refuse(refuseHTTP)
+		c.sendOff(refuseHTTP) // no handshake was refused
 		return
 	}
 	early := bytes.Join([][]byte{head, rest}, nil)

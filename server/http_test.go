@@ -95,8 +95,8 @@ func TestLimitHTTPConns(t *testing.T) {
 		if res := third.refused(503); res.Header.Get("Retry-After") == "" {
 			t.Errorf("no Retry-After in %v", res.Header)
 		}
-		if n := st.Stats().OverHTTP; n != 1 {
-			t.Errorf("%d were counted", n)
+		if got := st.Stats(); got.OverHTTP != 1 || got.Refusals["application"] != 0 {
+			t.Errorf("%d were counted, and %d as handshakes", got.OverHTTP, got.Refusals["application"])
 		}
 		st.open() // WebSockets are not concerned
 		first.send([]byte(get))

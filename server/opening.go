@@ -138,8 +138,11 @@ func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
 }
 
 var (
-	refuseInternal = &Refusal{Status: http.StatusInternalServerError, Reason: "The server met an error of its own."}
-	refuseClosing  = &Refusal{
+	refuseInternal = &Refusal{
+		Status: http.StatusInternalServerError, Reason: "The server met an error of its own.",
+		Cause: handshake.CauseServer,
+	}
+	refuseClosing = &Refusal{
 		Status: http.StatusServiceUnavailable, Reason: "The server is shutting down.",
 		Header: http.Header{"Retry-After": {"1"}},
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -79,7 +80,7 @@ func (c *Conn) Start() {
 	}
 }
 
-// Refused gives back what New counted.
+// Refused gives back what admit counted.
 func (c *Conn) Refused() {
 	c.setState(stateClosed)
 	c.srv.forget(c)
@@ -266,7 +267,7 @@ func (c *Conn) Farewell() {
 
 var _ engine.Session = (*Conn)(nil)
 
-var errNoClose = fmt.Errorf("stream ended without a Close frame")
+var errNoClose = errors.New("stream ended without a Close frame")
 
 // unit measures what stands at the start of an outbound queue: a frame, or the
 // response of the opening handshake. Of these only data frames may be dropped.
