@@ -44,7 +44,7 @@ func TestInlineRunsOnLoop(t *testing.T) {
 		OnDrain:   func(c *Conn) { at(c.Loop(), "drain") },
 		OnClose:   func(c *Conn, _ *CloseError) { at(c.Loop(), "close") },
 	}, Config{
-		Inline: true, Loops: 2, IdleTimeout: 4 * short, Timeouts: Timeouts{Close: short},
+		Inline: true, Loops: 2, IdleTimeout: 2 * short, Timeouts: Timeouts{Close: short},
 		OnUpgrade: func(r *Request) *Refusal { at(r.conn.Loop(), "upgrade"); return nil },
 	})
 	ends := []func(c *client, conn *Conn){
@@ -134,7 +134,7 @@ func TestPostOrder(t *testing.T) {
 // one that it refused never does.
 func TestPostWhileClosing(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {
-		for range 20 {
+		for range 5 {
 			st := start(t, Handler{}, Config{Inline: inline, Loops: 2})
 			var taken, ran atomic.Int64
 			var wg sync.WaitGroup
