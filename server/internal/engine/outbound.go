@@ -172,14 +172,14 @@ func (o *outbound) advance(n int) {
 func (o *outbound) discard(need int, unit UnitFunc) (units int) {
 	i := o.head + o.flight
 	if o.flight == 0 && o.sent > 0 {
-		o.split(unit)
+		need += o.split(unit)
 		i++
 	}
 	for need > 0 && i < len(o.segs) {
 		s := &o.segs[i]
 		n, keep := unit(s.b)
 		if keep {
-			o.cut(i, n)
+			need += o.cut(i, n)
 			i++
 			continue
 		}
@@ -197,27 +197,28 @@ func (o *outbound) discard(need int, unit UnitFunc) (units int) {
 	return units
 }
 
-// cut makes two segments of one, the first of n bytes.
-func (o *outbound) cut(i, n int) {
+// cut makes two segments of one, the first of n bytes. It returns what that costs.
+func (o *outbound) cut(i, n int) (cost int) {
 	s := &o.segs[i]
 	if n >= len(s.b) {
-		return
+		return 0
 	}
 	rest := seg{b: s.b[n:], at: s.at}
 	s.b, s.owned = s.b[:n:n], false
 	o.segs = slices.Insert(o.segs, i+1, rest)
 	o.bytes += segCost
+	return segCost
 }
 
-// split puts the partly sent unit at the head of the queue into a segment of its own.
-func (o *outbound) split(unit UnitFunc) {
+// split is cut for the partly sent unit at the head of the queue.
+func (o *outbound) split(unit UnitFunc) (cost int) {
 	s := &o.segs[o.head]
 	end := 0
 	for end <= o.sent {
 		n, _ := unit(s.b[end:])
 		end += n
 	}
-	o.cut(o.head, end)
+	return o.cut(o.head, end)
 }
 
 // spill moves what a cork could not get rid of into a queue that may outlive
