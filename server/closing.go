@@ -29,6 +29,7 @@ func (c *Conn) remember(err *CloseError) {
 // fail closes the connection with a Close frame of ours and no wait for the
 // peer's. RFC 6455, 7.1.7.
 func (c *Conn) fail(err *CloseError) {
+	c.settle() // if the application's own was queued, it came first
 	c.remember(err)
 	c.pipe.EnqueueLast(wire.AppendClose(nil, err.Code, err.Reason), uint16(err.Code)) // fails when a Close is queued already
 	c.end()

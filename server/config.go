@@ -58,7 +58,8 @@ type Limits struct {
 	// beyond get 503. Default: what the descriptor limit allows.
 	Conns int
 	// ConnsPerAddress is how many one address (an IPv6 /64) may have; those beyond
-	// get 429. Addresses are counted by hash. Default 65,536; negative: no limit.
+	// get 429. Addresses are counted by hash; clients of unix sockets have none.
+	// Default 65,536; negative: no limit.
 	ConnsPerAddress int
 	// Message is the size of a message in bytes, all fragments together. Default 1 MiB.
 	Message int
@@ -165,7 +166,12 @@ func (cfg Config) withDefaults() (Config, error) {
 		if err != nil {
 			return cfg, err
 		}
-		l.Conns = max(1, int(min(descriptors, 1<<24))-descriptorReserve)
+		reserve := descriptorReserve + turnedAwayMax
+		if cfg.HTTP != nil {
+			reserve += l.HTTPConns
+		}
+		total := int(min(descriptors, 1<<24))
+		l.Conns = max(1, total/2, total-reserve)
 	}
 
 	t := &cfg.Timeouts
@@ -181,7 +187,7 @@ func (cfg Config) withDefaults() (Config, error) {
 }
 
 // descriptorReserve is what is left of the descriptor limit for everything
-// that is not a client: listeners, pollers, files, the refused on their way out.
+// that is not a client: listeners, pollers, files.
 const descriptorReserve = 100
 
 const maxSubprotocols = 127 // what Conn.proto can name

@@ -26,7 +26,7 @@ type Conn struct {
 	since   engine.Tick // open: when the Ping that was not answered yet was sent, 0 if none is out; then: when it began to close
 }
 
-// Send queues a message and sees to its sending; it does not wait for the
+// Send queues a message, which is Text (in UTF-8, which is not checked) or Binary, and sees to its sending; it does not wait for the
 // client. payload may be used again at once; only the message that OnMessage
 // was given stays as it is until that returns. What a callback sends on its own
 // connection goes out in one write when it returns, and so does what others send

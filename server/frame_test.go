@@ -104,7 +104,6 @@ func masked(first byte, payload string) []byte {
 const fin = 0x80
 
 func text(s string) []byte     { return masked(fin|byte(ws.OpText), s) }
-func binaries(s string) []byte { return masked(fin|byte(ws.OpBinary), s) }
 func ping(s string) []byte     { return masked(fin|byte(ws.OpPing), s) }
 func pong(s string) []byte     { return masked(fin|byte(ws.OpPong), s) }
 

@@ -59,12 +59,14 @@ func (c *Conn) toHTTP(head, rest []byte) {
 	}
 	early := bytes.Join([][]byte{head, rest}, nil)
 	conn, err := sys.FileConn(c.pipe.Detach())
-	if err != nil {
+	if err != nil { // out of descriptors: there is nobody to tell any more
 		h.count.Add(-1)
-		c.srv.cfg.Logger.Warn("server: a connection was lost on its way to HTTP", "err", err)
+		c.srv.stats.OverHTTP.Add(1)
 		return
 	}
-	h.conns <- &httpConn{Conn: conn, early: early, side: h} // has room for as many as count allows
+	hc := &httpConn{Conn: conn, early: early, side: h, address: c.address, counted: c.calls&counted != 0}
+	c.calls &^= counted // the address stays counted until hc is closed
+	h.conns <- hc       // has room for as many as count allows
 }
 
 // Accept, Close and Addr make httpSide the listener of its http.Server.
@@ -109,6 +111,9 @@ type httpConn struct {
 	early []byte // not yet read by net/http; only its reader uses it
 	side  *httpSide
 	once  sync.Once
+
+	address uint32 // where the client's address is counted, if it is
+	counted bool
 }
 
 func (c *httpConn) Read(b []byte) (int, error) {
@@ -123,7 +128,12 @@ func (c *httpConn) Read(b []byte) (int, error) {
 }
 
 func (c *httpConn) Close() error {
-	c.once.Do(func() { c.side.count.Add(-1) })
+	c.once.Do(func() {
+		c.side.count.Add(-1)
+		if c.counted {
+			c.side.srv.address.remove(c.address)
+		}
+	})
 	return c.Conn.Close()
 }
 

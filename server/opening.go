@@ -134,7 +134,12 @@ func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
 			refusal = refuseInternal
 		}
 	}()
-	return c.srv.cfg.OnUpgrade(r)
+	if refusal = c.srv.cfg.OnUpgrade(r); refusal != nil {
+		own := *refusal
+		own.Cause = handshake.CauseApplication // whatever it says: the causes are counted
+		return &own
+	}
+	return nil
 }
 
 var (

@@ -18,19 +18,20 @@ import (
 
 // Server serves WebSocket connections. It starts working with its first listener.
 type Server struct {
-	handler  Handler
-	cfg      Config
-	engine   *engine.Engine
-	upgrader *handshake.Upgrader
-	head     handshake.Limits
-	frames   wire.Limits
-	ticks    ticks
-	http     *httpSide // nil without Config.HTTP
-	stats    counters
-	loops    []loopCounters
-	conns    atomic.Int64 // connections that count against Limits.Conns
-	away     atomic.Int64 // connections that are being turned away
-	address  *addresses   // nil without a limit
+	handler    Handler
+	cfg        Config
+	engine     *engine.Engine
+	upgrader   *handshake.Upgrader
+	head       handshake.Limits
+	frames     wire.Limits
+	ticks      ticks
+	http       *httpSide // nil without Config.HTTP
+	stats      counters
+	loops      []loopCounters
+	conns      atomic.Int64 // connections that count against Limits.Conns
+	away       atomic.Int64 // connections that are being turned away
+	address    *addresses   // nil without a limit
+	complaints complaints
 
 	closing atomic.Bool   // no new connections
 	closed  chan struct{} // closed when all has ended
@@ -175,7 +176,7 @@ func (s *Server) count(c *Conn, client netip.Addr) turned {
 		s.stats.OverConns.Add(1)
 		return overConns
 	}
-	if s.address == nil {
+	if s.address == nil || !client.IsValid() {
 		return welcome
 	}
 	bucket, ok := s.address.add(client)
@@ -185,6 +186,7 @@ func (s *Server) count(c *Conn, client netip.Addr) turned {
 		return overAddress
 	}
 	c.address = bucket
+	c.calls |= counted
 	return welcome
 }
 
@@ -196,7 +198,7 @@ func (s *Server) forget(c *Conn) {
 		return
 	}
 	s.conns.Add(-1)
-	if s.address != nil {
+	if c.calls&counted != 0 {
 		s.address.remove(c.address)
 	}
 }
@@ -204,7 +206,10 @@ func (s *Server) forget(c *Conn) {
 // panicked reports the panic of a callback.
 func (s *Server) panicked(p any) {
 	s.stats.Panics.Add(1)
-	s.cfg.Logger.Error("server: a callback panicked; its connection is closed", "panic", p, "stack", string(debug.Stack()))
+	if suppressed, ok := s.complaints.allow(s.cfg.kernel.Now()); ok {
+		s.cfg.Logger.Error("server: a callback panicked; its connection is closed",
+			"panic", p, "suppressed", suppressed, "stack", string(debug.Stack()))
+	}
 }
 
 // Shutdown ends the server gracefully: it stops accepting, sends every client

@@ -49,6 +49,7 @@ type calls uint8
 const (
 	owesOpen  calls = 1 << iota // the handshake was answered on the loop; OnOpen waits for a worker
 	owesClose                   // it was opened, and OnClose was not called
+	counted                     // not a call: the client's address is counted
 )
 
 // rare is what a connection needs only while it opens or closes.
@@ -215,6 +216,7 @@ func (c *Conn) Tick(now engine.Tick) {
 			return
 		}
 		c.srv.stats.HandshakeTimeouts.Add(1)
+		c.pipe.NoCalls() // there is none to be owed
 		c.pipe.Finish()
 	case stateOpen:
 		if due := c.keep(now); due != 0 {
@@ -235,9 +237,14 @@ func (c *Conn) Tick(now engine.Tick) {
 func (c *Conn) Ended(fault error) {
 	switch {
 	case fault == engine.ErrStopped:
+		c.settle()
 		c.remember(&CloseError{Code: c.srv.cfg.ShutdownCode, Reason: "server closed"})
+		if c.state == stateOpen {
+			c.pipe.EnqueueLast(wire.AppendClose(nil, c.srv.cfg.ShutdownCode, "server closed"), uint16(c.srv.cfg.ShutdownCode))
+		}
 		c.pipe.Finish()
 	case c.state == stateConnecting:
+		c.pipe.NoCalls() // there is none to be owed
 		c.pipe.Finish()
 	case c.state == stateLingering:
 		if fault != nil || c.pipe.Waiting() == 0 {

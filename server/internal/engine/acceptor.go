@@ -35,6 +35,7 @@ func (a *acceptor) accept() {
 	if a.resume != 0 || a.fd < 0 {
 		return
 	}
+	failed := 0
 	for n := 0; a.more && n < acceptBatch; n++ {
 		fd, peer, err := e.kernel.Accept(a.fd)
 		if err == nil {
@@ -54,14 +55,23 @@ func (a *acceptor) accept() {
 		switch sys.FaultOf(err) {
 		case sys.Again:
 			a.more = false
-		case sys.Interrupted, sys.Peer: // a connection that ended before we took it
+		case sys.Interrupted:
+		case sys.Peer: // a connection that ended before we took it
+			if failed++; failed == acceptBatch {
+				a.backOff() // or an error that lasts
+			}
 		case sys.Bug:
 			panic(err)
 		default:
-			e.Counts.AcceptShortages.Add(1)
-			a.more, a.resume = false, e.kernel.Now()+acceptBackoff
+			a.backOff()
 		}
 	}
+}
+
+// backOff pauses accepting.
+func (a *acceptor) backOff() {
+	a.loop.e.Counts.AcceptShortages.Add(1)
+	a.more, a.resume = false, a.loop.e.kernel.Now()+acceptBackoff
 }
 
 // close stops listening. Connections in the accept queue are reset by the kernel.

@@ -36,7 +36,7 @@ type table struct {
 }
 
 func newTable(conns int) table {
-	return table{chunks: make([]atomic.Pointer[chunk], conns>>chunkBits+1)}
+	return table{chunks: make([]atomic.Pointer[chunk], conns>>chunkBits+2)}
 }
 
 // put gives c a slot. It fails when the table is full.

@@ -55,6 +55,7 @@ func (c *Conn) perform(w *worker, bits uint32) (park uint32) {
 	}
 	if bits&sigStop != 0 {
 		c.end(ErrStopped)
+		c.flush() // its last words
 		c.flags |= flagFinished
 	}
 	bits |= c.consequences()
