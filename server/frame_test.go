@@ -103,9 +103,9 @@ func masked(first byte, payload string) []byte {
 
 const fin = 0x80
 
-func text(s string) []byte     { return masked(fin|byte(ws.OpText), s) }
-func ping(s string) []byte     { return masked(fin|byte(ws.OpPing), s) }
-func pong(s string) []byte     { return masked(fin|byte(ws.OpPong), s) }
+func text(s string) []byte { return masked(fin|byte(ws.OpText), s) }
+func ping(s string) []byte { return masked(fin|byte(ws.OpPing), s) }
+func pong(s string) []byte { return masked(fin|byte(ws.OpPong), s) }
 
 func goodbye(code StatusCode, reason string) []byte {
 	return masked(fin|byte(ws.OpClose), string(binary.BigEndian.AppendUint16(nil, uint16(code)))+reason)
