@@ -8,12 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/sys"
 )
 
 // client is a WebSocket client that writes any bytes it is told to, and reads
@@ -26,8 +28,8 @@ type client struct {
 }
 
 // narrow makes a client that takes less than narrowMax bytes which it does not
-// read: small segments keep the server's send buffer small, too. A smaller
-// window still would wait for a delayed acknowledgement all the time.
+// read, with the help of tightKernel. A smaller window still would wait for a
+// delayed acknowledgement all the time.
 func narrow(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) {
 		syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
@@ -40,7 +42,19 @@ func dialQuietly(addr net.Addr) (net.Conn, error) {
 	return net.DialTimeout(addr.Network(), addr.String(), patience)
 }
 
-const narrowMax = 400 << 10
+const narrowMax = 300 << 10
+
+// tightKernel gives the server's sockets a small send buffer of a fixed size;
+// by itself TCP's grows to what a test cannot foresee.
+type tightKernel struct{ sys.Kernel }
+
+func (k tightKernel) Accept(fd int) (int, netip.AddrPort, error) {
+	nfd, peer, err := k.Kernel.Accept(fd)
+	if err == nil {
+		err = syscall.SetsockoptInt(nfd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 32<<10)
+	}
+	return nfd, peer, err
+}
 
 // dialAddr connects; control may set options of the socket.
 func dialAddr(t testing.TB, addr net.Addr, control func(string, string, syscall.RawConn) error) *client {

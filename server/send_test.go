@@ -76,7 +76,8 @@ func TestSendAfterStreamEnd(t *testing.T) {
 func TestManySendersAndClose(t *testing.T) {
 	const senders = 64
 	modes(t, func(t *testing.T, inline bool) {
-		st := start(t, Handler{}, Config{Inline: inline, Limits: Limits{Outbound: 64 << 20}, PingInterval: 100 * time.Millisecond})
+		st := start(t, Handler{}, Config{Inline: inline, Limits: Limits{Outbound: 64 << 20}, PingInterval: 100 * time.Millisecond,
+			Timeouts: Timeouts{Close: patience}}) // what waits in front of the Close frame takes its time
 		for i, closes := range []func(c *client, conn *Conn){
 			func(c *client, conn *Conn) { conn.Close(4000, "enough") },
 			func(c *client, conn *Conn) { c.send(goodbye(4000, "")) },
