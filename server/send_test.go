@@ -115,7 +115,7 @@ func TestManySendersAndClose(t *testing.T) {
 
 // sendNumbered sends the nth message of sender s: of a length and by a way that vary.
 func sendNumbered(conn *Conn, s, n int) error {
-	m := fmt.Sprintf("%d %d %s", s, n, strings.Repeat("x", (s*7+n*131)%3000))
+	m := fmt.Sprintf("%d %d %s", s, n, strings.Repeat("x", (s*7+n*131)%1000))
 	switch n % 8 {
 	case 0:
 		if err := conn.Ping([]byte("between")); err != nil {
@@ -137,7 +137,7 @@ func checkNumbered(t *testing.T, f frame, next []int) {
 	if _, err := fmt.Sscanf(string(f.payload), "%d %d", &s, &n); err != nil {
 		t.Fatalf("%v: %v", f, err)
 	}
-	if want := fmt.Sprintf("%d %d %s", s, n, strings.Repeat("x", (s*7+n*131)%3000)); string(f.payload) != want {
+	if want := fmt.Sprintf("%d %d %s", s, n, strings.Repeat("x", (s*7+n*131)%1000)); string(f.payload) != want {
 		t.Fatalf("message %d of sender %d was changed", n, s)
 	}
 	if n != next[s] {

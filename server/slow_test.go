@@ -218,7 +218,7 @@ func TestPauseOfPipeliner(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(1, 2))
 		var all []byte
 		var want []string
-		for i := 0; len(all) < 16<<20; i++ {
+		for i := 0; len(all) < 8<<20; i++ {
 			m := numbered(i, rnd.IntN(1<<rnd.IntN(16)))
 			if want = append(want, m); i%7 == 0 {
 				half := len(m) / 2
