@@ -120,6 +120,9 @@ func (c *millionCmd) plan(ctx context.Context, root string, conns int) (million.
 
 // report shows the result and writes it down.
 func (c *millionCmd) report(root string, r *million.Record) error {
+	if path, err := filepath.Rel(root, r.Plan.Server.Argv[0]); err == nil {
+		r.Plan.Server.Argv[0] = path // where the tree lies is nobody's business
+	}
 	r.Table(os.Stdout)
 	path := c.Out
 	if path == "" {
