@@ -25,6 +25,8 @@ type client struct {
 	t    testing.TB
 	r    *bufio.Reader
 	deaf bool // to Pings
+
+	skipped int // binary messages, by message
 }
 
 // narrow makes a client that takes less than narrowMax bytes which it does not

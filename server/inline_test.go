@@ -62,8 +62,26 @@ func TestInlineRunsOnLoop(t *testing.T) {
 	}
 	for i := range 2 * len(ends) {
 		c := dialAddr(t, st.addr, narrow).open("/")
-		c.echo("hello")
-		ends[i%len(ends)](c, st.nth(i).conn)
+		conn := st.nth(i).conn
+		var wg sync.WaitGroup
+		wg.Go(func() { // owns the connection now and then, just when messages come
+			for range 200 {
+				if err := conn.Send(Binary, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		for range 100 {
+			c.send(text("hello"))
+			if f := c.message(); string(f.payload) != "hello" {
+				t.Fatalf("got %v", f)
+			}
+		}
+		wg.Wait()
+		for range 200 - c.skipped {
+			c.expect(ws.OpBinary, "")
+		}
+		ends[i%len(ends)](c, conn)
 	}
 	for i := range st.Loops() {
 		done := make(chan bool)

@@ -263,7 +263,7 @@ func TestLimitOutbound(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 		before, dropped := conn.pipe.Waiting(), st.Stats().DroppedNewest
-		size, tries := limit-before+overhead, uint64(0)
+		size, tries := limit-before+10*overhead, uint64(0)
 		for ; !send(size); size-- {
 			tries++
 		}

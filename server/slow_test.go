@@ -33,6 +33,7 @@ func (c *client) message() frame {
 	c.t.Helper()
 	f := c.frame()
 	for ; f.op == ws.OpBinary; f = c.frame() {
+		c.skipped++
 	}
 	return f
 }
