@@ -73,6 +73,30 @@ func TestHire(t *testing.T) {
 	}
 }
 
+// Connections that came to the queue when leaders could still serve get workers
+// when they cannot any more, as many as there may be, and are left alone while they can.
+func TestStaff(t *testing.T) {
+	hired := 0
+	e := &Engine{Config: Config{Workers: 4, Submit: func(func()) error { hired++; return nil }}, loops: make([]*Loop, 2)}
+	e.queue = &runQueue{e: e}
+	l := &Loop{e: e, queue: e.queue}
+	for range 3 {
+		e.queue.push(&Conn{loop: l})
+	}
+	if l.staff(); hired != 0 {
+		t.Errorf("%d workers were hired where leaders may serve", hired)
+	}
+	e.hired.Store(3) // as many callbacks have stuck
+	if l.staff(); hired != 1 {
+		t.Errorf("%d workers were hired, want the one that is left", hired)
+	}
+	e.hired.Store(0)
+	e.slow.Store(true)
+	if l.staff(); hired != 1+3 {
+		t.Errorf("%d workers were hired for three slow connections", hired-1)
+	}
+}
+
 // Half of the turns slow: leave them to workers. Less than one in eight: take
 // them back. In between it stays as it is, and one slow turn says nothing.
 func TestVerdictOnPace(t *testing.T) {
