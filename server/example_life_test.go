@@ -240,6 +240,26 @@ func ExampleHandler_onDrain() {
 	// Output: 3000000 bytes
 }
 
+// What a server has to do at the moment, and what it has done.
+func ExampleServer_Stats() {
+	srv, err := server.New(server.Handler{
+		OnMessage: func(c *server.Conn, op server.Opcode, message []byte) { c.Send(op, message) },
+	}, server.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	addr, err := srv.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ask("ws://"+addr.String(), "hello")
+	srv.Close()
+
+	stats := srv.Stats()
+	fmt.Println(stats.Opened, "opened,", stats.Messages, "message,", stats.Open, "open now")
+	// Output: 1 opened, 1 message, 0 open now
+}
+
 // ask opens a WebSocket, sends a message unless it is empty, and returns the first that comes.
 func ask(url, message string) string {
 	ctx := context.Background()

@@ -323,3 +323,43 @@ func TestHTTPErrorLog(t *testing.T) {
 		eventually(t, "the panic is logged", func() bool { return strings.Contains(st.log.String(), "a page that fails") })
 	})
 }
+
+// Connections that are with net/http have deadlines, too: for a request with
+// its body, for the response, and between two requests.
+func TestTimeoutsHTTP(t *testing.T) {
+	watch(t)
+	mux := pages()
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
+		for b := make([]byte, 64<<10); ; {
+			if _, err := w.Write(b); err != nil {
+				return
+			}
+		}
+	})
+	for name, tc := range map[string]struct {
+		timeouts Timeouts
+		ask      func(c *client)
+	}{
+		"read": {Timeouts{HTTPRead: short}, func(c *client) {
+			c.send([]byte("POST /copy HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"))
+			if trickle(c, make([]byte, 1000)) == 1000 {
+				t.Error("a body that took too long was waited for")
+			}
+		}},
+		"write": {Timeouts{HTTPWrite: short}, func(c *client) {
+			c.send([]byte("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n"))
+		}},
+		"idle": {Timeouts{HTTPIdle: short}, func(c *client) {
+			c.send([]byte("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"))
+			body(c.response())
+			c.gone()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := start(t, Handler{}, Config{HTTP: mux, Timeouts: tc.timeouts})
+			c := dialAddr(t, st.addr, narrow)
+			tc.ask(c)
+			eventually(t, "the connection was cut", func() bool { return st.Stats().Closed == 1 && st.Stats().HTTP == 0 })
+		})
+	}
+}
