@@ -29,18 +29,20 @@ func startServe(t *testing.T, args ...string) *program {
 
 // happening is something that pusher-js told watch.js.
 type happening struct {
-	Kind    string // state, error, event, pong
+	Kind    string // state, error, message, pong, event, user, watchlist
 	Name    string // of the state, the error's type or the event
 	Socket  string // socket id, once connected
 	Code    int    // of the error
 	Channel string
 	Data    json.RawMessage
+	User    string // whom a message says it comes from
+	Members int    // of a presence channel
 }
 
-// watcher is pusher-js connected to roost, in Node or in Chromium.
+// watcher is a client library connected to roost, in Node or in Chromium.
 type watcher struct {
 	t    *testing.T
-	do   func(verb, channel string)
+	do   func(verb string, args ...any)
 	seen func(what string, match func(happening) bool) happening
 	all  func() []happening
 }
@@ -55,36 +57,54 @@ func clientOptions(p *program) map[string]any {
 	}
 }
 
-// watchers are the two places stock pusher-js runs in.
-var watchers = map[string]func(t *testing.T, p *program, key string) *watcher{
+// library is a client library, and how a page is made to use it: with the
+// function of that name in the script of that name.
+type library struct {
+	name    string
+	scripts []string // in node_modules, for Chromium
+}
+
+var pusherJS = library{"watch", []string{"pusher-js/dist/web/pusher-with-encryption.js"}}
+
+// places are where client libraries run.
+var places = map[string]func(t *testing.T, l library, with map[string]any) *watcher{
 	"Node":     watchInNode,
 	"Chromium": watchInChromium,
 }
 
-func watchInNode(t *testing.T, p *program, key string) *watcher {
+// watch connects stock pusher-js.
+func watch(t *testing.T, place string, p *program, key string) *watcher {
+	t.Helper()
+	return places[place](t, pusherJS, map[string]any{"key": key, "options": clientOptions(p)})
+}
+
+func watchInNode(t *testing.T, l library, with map[string]any) *watcher {
 	t.Helper()
 	n := startNode(t, nil, "subscriber.js")
 	t.Cleanup(n.close)
-	n.send(t, map[string]any{"do": "connect", "key": key, "options": clientOptions(p)})
+	n.send(t, map[string]any{"library": l.name, "with": with})
 	decode := func(line json.RawMessage) (h happening, ok bool) {
 		return h, json.Unmarshal(line, &h) == nil
 	}
-	return newWatcher(t, n.said, decode, func(verb, channel string) {
-		n.send(t, map[string]any{"do": verb, "channel": channel})
+	return newWatcher(t, n.said, decode, func(verb string, args ...any) {
+		t.Helper()
+		n.send(t, map[string]any{"do": verb, "args": append([]any{}, args...)})
 	})
 }
 
-func watchInChromium(t *testing.T, p *program, key string) *watcher {
+func watchInChromium(t *testing.T, l library, with map[string]any) *watcher {
 	t.Helper()
 	b := chromium(t)
 	page := b.open(t, elsewhere(t))
-	page.do(t, map[string]any{"do": "script", "path": "node_modules/pusher-js/dist/web/pusher.js"})
-	page.do(t, map[string]any{"do": "script", "path": "watch.js"})
-	options, err := json.Marshal(clientOptions(p))
+	for _, script := range l.scripts {
+		page.do(t, map[string]any{"do": "script", "path": "node_modules/" + script})
+	}
+	page.do(t, map[string]any{"do": "script", "path": l.name + ".js"})
+	options, err := json.Marshal(with)
 	if err != nil {
 		t.Fatal(err)
 	}
-	page.eval(t, fmt.Sprintf("void (window.watched = watch(Pusher, %q, %s, emit))", key, options), nil)
+	page.eval(t, fmt.Sprintf("void (window.client = %s(%s, %s, emit))", l.name, chromiumGlobals, options), nil)
 	decode := func(line json.RawMessage) (h happening, ok bool) {
 		var said struct {
 			Page  string
@@ -95,12 +115,21 @@ func watchInChromium(t *testing.T, p *program, key string) *watcher {
 		}
 		return h, json.Unmarshal(said.Event, &h) == nil
 	}
-	return newWatcher(t, b.node.said, decode, func(verb, channel string) {
-		page.eval(t, fmt.Sprintf("watched.%s(%q)", verb, channel), nil)
+	return newWatcher(t, b.node.said, decode, func(verb string, args ...any) {
+		t.Helper()
+		text, err := json.Marshal(append([]any{}, args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page.eval(t, fmt.Sprintf("void client.%s(...%s)", verb, text), nil)
 	})
 }
 
-func newWatcher(t *testing.T, said *feed[json.RawMessage], decode func(json.RawMessage) (happening, bool), do func(verb, channel string)) *watcher {
+// chromiumGlobals are the names under which scripts put the libraries there. The
+// script of Echo is a module in a variable, with the class as its default.
+const chromiumGlobals = "{ Pusher: window.Pusher, Echo: window.Echo?.default ?? window.Echo }"
+
+func newWatcher(t *testing.T, said *feed[json.RawMessage], decode func(json.RawMessage) (happening, bool), do func(verb string, args ...any)) *watcher {
 	return &watcher{
 		t: t, do: do,
 		seen: func(what string, match func(happening) bool) (found happening) {
@@ -195,10 +224,7 @@ func publishFromNode(t *testing.T, p *program) publisher {
 
 func publishFromGo(t *testing.T, p *program) publisher {
 	t.Helper()
-	client := &pusher.Client{
-		AppID: appID, Key: appKey, Secret: appSecret, Host: p.addr,
-		HTTPClient: &http.Client{Timeout: patience},
-	}
+	client := newSDK(p)
 	return func(channels []string, name string, data any, exclude string) {
 		t.Helper()
 		params := pusher.TriggerParams{}
@@ -217,8 +243,8 @@ func TestPush(t *testing.T) {
 	p := startServe(t)
 	clients := map[string]*watcher{}
 	sockets := map[string]string{}
-	for place, watch := range watchers {
-		clients[place] = watch(t, p, appKey)
+	for place := range places {
+		clients[place] = watch(t, place, p, appKey)
 		sockets[place] = clients[place].connected()
 		for _, channel := range []string{"news", "sport"} {
 			clients[place].subscribe(channel)
@@ -258,9 +284,9 @@ func TestPush(t *testing.T) {
 func TestPushUnsubscribe(t *testing.T) {
 	p := startServe(t)
 	publish := publishFromGo(t, p)
-	for place, watch := range watchers {
+	for place := range places {
 		t.Run(place, func(t *testing.T) {
-			c := watch(t, p, appKey)
+			c := watch(t, place, p, appKey)
 			c.connected()
 			c.subscribe("left")
 			publish([]string{"left"}, "before", "x", "")
@@ -281,9 +307,9 @@ func TestPushUnsubscribe(t *testing.T) {
 // to come back).
 func TestPushUnknownApp(t *testing.T) {
 	p := startServe(t)
-	for place, watch := range watchers {
+	for place := range places {
 		t.Run(place, func(t *testing.T) {
-			c := watch(t, p, "no-such-key")
+			c := watch(t, place, p, "no-such-key")
 			c.seen("error 4001", func(h happening) bool { return h.Kind == "error" && h.Code == 4001 })
 			c.seen("the client giving up", func(h happening) bool { return h.Kind == "state" && (h.Name == "disconnected" || h.Name == "failed") })
 			if slices.ContainsFunc(c.all(), func(h happening) bool { return h.Name == "connected" }) {
@@ -296,9 +322,9 @@ func TestPushUnknownApp(t *testing.T) {
 // A client that hears nothing for its activity timeout pings, and is answered.
 func TestPushPing(t *testing.T) {
 	p := startServe(t)
-	for place, watch := range watchers {
+	for place := range places {
 		t.Run(place, func(t *testing.T) {
-			c := watch(t, p, appKey)
+			c := watch(t, place, p, appKey)
 			c.connected()
 			c.seen("pong", func(h happening) bool { return h.Kind == "pong" })
 		})

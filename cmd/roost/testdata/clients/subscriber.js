@@ -1,20 +1,23 @@
-// pusher-js in Node for a Go test: {"do":"connect","key":...,"options":{...}},
-// {"do":"subscribe","channel":...} and the like on stdin, what happens on stdout.
+// A client library in Node for a Go test: first {"library":"watch" or "laravel",
+// "with":{...}}, then {"do":"subscribe","args":[...]} and the like on stdin, what
+// happens on stdout.
 import { createInterface } from 'node:readline';
+import Echo from 'laravel-echo';
 import Pusher from 'pusher-js';
+import './laravel.js';
 import './watch.js';
 
 function emit(event) {
   process.stdout.write(`${JSON.stringify(event)}\n`);
 }
 
-let watched;
+let client;
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
-  if (command.do === 'connect') {
-    watched = globalThis.watch(Pusher, command.key, command.options, emit);
+  if (command.library) {
+    client = globalThis[command.library]({ Echo, Pusher }, command.with, emit);
   } else {
-    watched[command.do](command.channel);
+    client[command.do](...command.args);
   }
 }
 process.exit(0);
