@@ -142,26 +142,17 @@ type Config struct {
 // withDefaults fills in what was left out and says what cannot be.
 func (cfg Config) withDefaults() (Config, error) {
 	cfg.Loops = cmp.Or(cfg.Loops, runtime.GOMAXPROCS(0))
-	cfg.Workers = cmp.Or(cfg.Workers, 256)
-	cfg.PingInterval = cmp.Or(cfg.PingInterval, 30*time.Second)
-	cfg.PongTimeout = cmp.Or(cfg.PongTimeout, 30*time.Second)
 	cfg.IdleCode = cmp.Or(cfg.IdleCode, StatusGoingAway)
 	cfg.ShutdownCode = cmp.Or(cfg.ShutdownCode, StatusGoingAway)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	if cfg.kernel == nil {
 		cfg.kernel = sys.Real()
 	}
-
-	l := &cfg.Limits
-	l.ConnsPerAddress = cmp.Or(l.ConnsPerAddress, 1<<16)
-	l.Message = cmp.Or(l.Message, 1<<20)
-	l.Fragments = cmp.Or(l.Fragments, 1024)
-	l.Outbound = cmp.Or(l.Outbound, 1<<20)
-	l.HandshakeBytes = cmp.Or(l.HandshakeBytes, 8192)
-	l.HandshakeTarget = cmp.Or(l.HandshakeTarget, 4096)
-	l.HandshakeFields = cmp.Or(l.HandshakeFields, 100)
-	l.HTTPConns = cmp.Or(l.HTTPConns, 1024)
-	if l.Conns == 0 {
+	fields := cfg.fields()
+	for i := range fields {
+		fields[i].fill()
+	}
+	if l := &cfg.Limits; l.Conns == 0 {
 		descriptors, err := sys.RaiseDescriptorLimit()
 		if err != nil {
 			return cfg, err
@@ -173,16 +164,6 @@ func (cfg Config) withDefaults() (Config, error) {
 		total := int(min(descriptors, 1<<24))
 		l.Conns = max(1, total/2, total-reserve)
 	}
-
-	t := &cfg.Timeouts
-	t.Handshake = cmp.Or(t.Handshake, 10*time.Second)
-	t.Message = cmp.Or(t.Message, 60*time.Second)
-	t.Close = cmp.Or(t.Close, 5*time.Second)
-	t.Stall = cmp.Or(t.Stall, 10*time.Second)
-	t.Drain = cmp.Or(t.Drain, 10*time.Second)
-	t.HTTPRead = cmp.Or(t.HTTPRead, 30*time.Second)
-	t.HTTPWrite = cmp.Or(t.HTTPWrite, 60*time.Second)
-	t.HTTPIdle = cmp.Or(t.HTTPIdle, 60*time.Second)
 	return cfg, cfg.check()
 }
 
@@ -194,30 +175,11 @@ const maxSubprotocols = 127 // what Conn.proto can name
 
 func (cfg *Config) check() error {
 	var errs []error
-	positive := func(name string, v int64) {
-		if v < 1 {
-			errs = append(errs, fmt.Errorf("server: Config.%s is %d, and must be positive (0 stands for the default)", name, v))
+	for _, f := range cfg.fields() {
+		if err := f.check(); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	positive("Loops", int64(cfg.Loops))
-	positive("Workers", int64(cfg.Workers))
-	l, t := &cfg.Limits, &cfg.Timeouts
-	positive("Limits.Conns", int64(l.Conns))
-	positive("Limits.Message", int64(l.Message))
-	positive("Limits.Fragments", int64(l.Fragments))
-	positive("Limits.Outbound", int64(l.Outbound))
-	positive("Limits.HandshakeBytes", int64(l.HandshakeBytes))
-	positive("Limits.HandshakeTarget", int64(l.HandshakeTarget))
-	positive("Limits.HandshakeFields", int64(l.HandshakeFields))
-	positive("Limits.HTTPConns", int64(l.HTTPConns))
-	positive("Timeouts.Handshake", int64(t.Handshake))
-	positive("Timeouts.Message", int64(t.Message))
-	positive("Timeouts.Close", int64(t.Close))
-	positive("Timeouts.Stall", int64(t.Stall))
-	positive("Timeouts.Drain", int64(t.Drain))
-	positive("Timeouts.HTTPRead", int64(t.HTTPRead))
-	positive("Timeouts.HTTPWrite", int64(t.HTTPWrite))
-	positive("Timeouts.HTTPIdle", int64(t.HTTPIdle))
 	for name, code := range map[string]StatusCode{"IdleCode": cfg.IdleCode, "ShutdownCode": cfg.ShutdownCode} {
 		if !wire.ValidCloseCode(code) {
 			errs = append(errs, fmt.Errorf("server: Config.%s is %d, which may not stand in a Close frame (RFC 6455, 7.4)", name, code))
