@@ -16,6 +16,12 @@ type app struct {
 	directory   directory
 	cache       eventCache
 	users       users
+
+	traffic       traffic
+	published     atomic.Uint64
+	tooManyEvents atomic.Uint64            // client events over the rate
+	refused       atomic.Uint64            // connections over a limit
+	watchers      atomic.Pointer[[]*Watch] // replaced as a whole; nil while nobody watches
 }
 
 // apps is every app by the two names it goes by. It is replaced as a whole.

@@ -116,6 +116,8 @@ func (a *app) deliver(name string, m *message, keep *cached) {
 func (a *app) hand(ch *channel, m *message, asleep []*shard) []*shard {
 	ch.serial++
 	m.serial = ch.serial
+	m.app = a
+	m.left.Store(int32(len(ch.rosters)))
 	for _, r := range ch.rosters {
 		r.pending.Add(1)
 		if s := a.hub.shards[r.loop]; s.put(delivery{roster: r, message: m}) {

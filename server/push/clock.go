@@ -29,6 +29,12 @@ func (a *alarm) ask() {
 // wallClock is what notices and the ends of things are dated by.
 func wallClock() time.Time { return time.Now() }
 
+// born is what passed counts from.
+func born() time.Time { return time.Now() }
+
+// passed is how long ago that was, whatever became of the time of day.
+func passed(born time.Time) time.Duration { return time.Since(born) }
+
 // rang does what some connection or channel has waited for.
 func (h *Hub) rang() {
 	h.tellDueCounts()

@@ -65,6 +65,7 @@ type Hub struct {
 	alarm           alarm
 	now             func() time.Time // wallClock, but in tests
 	changing        sync.Mutex       // held by SetApps
+	watches         atomic.Int64     // of all apps
 }
 
 // New makes a Hub. It serves nobody until NewServer was called.
@@ -123,7 +124,7 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 	srv, err := server.New(server.Handler{
 		OnOpen:    h.open,
 		OnMessage: h.message,
-		OnClose:   func(c *server.Conn, _ *server.CloseError) { h.close(c) },
+		OnClose:   h.ended,
 	}, config)
 	if err != nil {
 		return nil, err
@@ -182,6 +183,8 @@ func (h *Hub) overloaded() bool {
 
 func (h *Hub) publish(a *app, e *Event) {
 	h.published.Add(1)
+	a.published.Add(1)
+	came := born()
 	for i, name := range e.Channels {
 		if slices.Contains(e.Channels[:i], name) {
 			continue // named twice, delivered once
@@ -191,13 +194,18 @@ func (h *Hub) publish(a *app, e *Event) {
 		if kindOf(name).cache {
 			keep = &cached{frame: frame, data: slices.Clone(e.text()), expires: h.now().Add(a.config.Load().CacheTTL)}
 		}
-		a.deliver(name, h.newMessage(frame, e.Exclude), keep)
+		m := h.newMessage(frame, e.Exclude)
+		m.born = came
+		a.deliver(name, m, keep)
+		a.show(func() Happening {
+			return Happening{Kind: WatchEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text())}
+		})
 	}
 }
 
 // newMessage encodes a frame once for everybody who gets it.
 func (h *Hub) newMessage(frame []byte, exclude SocketID) *message {
-	m := &message{prepared: server.Prepare(server.Text, frame), excludeLoop: -1}
+	m := &message{prepared: server.Prepare(server.Text, frame), size: len(frame), excludeLoop: -1}
 	if loop, number, ok := h.numbering.find(exclude); ok {
 		m.excludeLoop, m.exclude = loop, number
 	}

@@ -16,6 +16,7 @@ func (h *Hub) relay(s *session, event clientEvent) {
 		return
 	}
 	if !s.rarely().events.Take(h.now(), config.Limits.ClientEventsPerSecond) {
+		s.app.tooManyEvents.Add(1)
 		s.tell(&refusal{codeTooManyEvents, fmt.Sprintf("Client event rejected: more than %d in a second", config.Limits.ClientEventsPerSecond)})
 		return
 	}
@@ -33,7 +34,16 @@ func (h *Hub) relay(s *session, event clientEvent) {
 		userID = m.id
 	}
 	h.published.Add(1)
-	s.app.deliver(name, h.newMessage(e.append(nil, name, userID), id), nil)
+	s.app.published.Add(1)
+	m := h.newMessage(e.append(nil, name, userID), id)
+	m.born = born()
+	s.app.deliver(name, m, nil)
+	s.app.show(func() Happening {
+		return Happening{
+			Kind: WatchClientEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text()),
+			SocketID: id.String(), UserID: userID,
+		}
+	})
 	if h.notices.to == nil {
 		return
 	}

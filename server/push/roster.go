@@ -2,6 +2,7 @@ package push
 
 import (
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/roost-ws/roost/server"
@@ -62,8 +63,12 @@ type fanout struct {
 type message struct {
 	serial      uint64 // of the channel
 	prepared    *server.Prepared
-	excludeLoop int    // -1 when nobody is excluded
-	exclude     uint64 // the number of a connection of that loop
+	size        int          // of what is prepared, without the header
+	app         *app         // nil for what is not handed to a channel
+	born        time.Time    // when the event came; zero for what the protocol itself sends
+	left        atomic.Int32 // rosters that do not all have it yet
+	excludeLoop int          // -1 when nobody is excluded
+	exclude     uint64       // the number of a connection of that loop
 }
 
 // add appends a subscriber and returns its index.

@@ -80,6 +80,8 @@ func (h *Hub) open(c *server.Conn, r *server.Request) {
 	}
 	s := &session{app: a, conn: c}
 	c.SetValue(s)
+	s.tally().opened.Add(1)
+	a.show(func() Happening { return Happening{Kind: WatchConnected, SocketID: h.socketID(c).String()} })
 	if within := a.config.Load().AuthorisedWithin; within > 0 {
 		h.await(s, within)
 	}
@@ -91,11 +93,13 @@ func (h *Hub) enter(a *app) *refusal {
 	limit := a.config.Load().Limits.Connections
 	if n := a.connections.Add(1); limit > 0 && n > int64(limit) {
 		a.connections.Add(-1)
+		a.refused.Add(1)
 		return &refusal{codeOverQuota, "Application is over its connection quota"}
 	}
 	if n := h.connections.Add(1); h.limit > 0 && n > h.limit {
 		h.connections.Add(-1)
 		a.connections.Add(-1)
+		a.refused.Add(1)
 		return &refusal{codeOverCapacity, "The server is over its capacity"}
 	}
 	return nil
@@ -126,8 +130,10 @@ func (h *Hub) close(c *server.Conn) {
 	if s.rare != nil {
 		s.rare.unauthorised = false // it is too late to refuse it
 	}
+	s.tally().closed.Add(1)
 	s.app.connections.Add(-1)
 	h.connections.Add(-1)
+	s.app.show(func() Happening { return Happening{Kind: WatchDisconnected, SocketID: h.socketID(c).String()} })
 }
 
 // message serves one message of a client.
@@ -140,6 +146,9 @@ func (h *Hub) message(c *server.Conn, op server.Opcode, payload []byte) {
 		refuse(c, no)
 		return
 	}
+	t := s.tally()
+	t.received.Add(1)
+	t.receivedBytes.Add(uint64(len(payload)))
 	event, err := parseClientEvent(payload)
 	switch {
 	case err != nil && op == server.Binary:

@@ -24,6 +24,9 @@ type shard struct {
 
 	subscriptions atomic.Int64 // of the loop's connections, now
 
+	latencies latencies
+	endings   endings
+
 	mu     sync.Mutex
 	inbox  []delivery // guarded by mu
 	posted bool       // guarded by mu: run is going to be called
@@ -130,13 +133,16 @@ func (s *shard) collect() {
 // serve sends a roster's events to at most n subscribers and returns how many
 // steps that took, at least one.
 func (s *shard) serve(f *fanout, n int) (steps int) {
-	var sent uint64
+	var sent, bytes uint64
+	m := f.queue.front() // of one app, like all of the queue
 	for steps < n && f.queue.len() > 0 {
 		steps++
 		c, over := f.next()
 		switch {
 		case over:
-			f.roster.delivered(f.queue.pop())
+			done := f.queue.pop()
+			f.roster.delivered(done)
+			s.through(done)
 			s.pending.Add(-1)
 			if f.queue.len() > 0 {
 				f.begin()
@@ -144,11 +150,14 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 		case c != nil:
 			// Whoever cannot be sent to is being closed; its OnClose takes it
 			// out of the roster.
-			_ = s.send(c, f.queue.front().prepared)
+			next := f.queue.front()
+			_ = s.send(c, next.prepared)
 			sent++
+			bytes += uint64(next.size)
 		}
 	}
 	s.delivered.Add(sent)
+	m.count(s.loop, sent, bytes)
 	return steps
 }
 

@@ -174,6 +174,8 @@ func (s *session) join(sh *shard, name string, who *identity) (joined, *subscrip
 		return j, no
 	}
 	sh.subscriptions.Add(1)
+	s.app.traffic.of(sh.loop).joined.Add(1)
+	s.show(WatchSubscribed, name)
 	r := j.roster
 	if j.waiting {
 		r.postpone(s.conn, j.since)
@@ -189,7 +191,9 @@ func (s *session) join(sh *shard, name string, who *identity) (joined, *subscrip
 // leave ends subscription i. The last one takes its place.
 func (s *session) leave(sh *shard, i int) {
 	sh.subscriptions.Add(-1)
+	s.app.traffic.of(sh.loop).left.Add(1)
 	sub := s.subs[i]
+	s.show(WatchUnsubscribed, sub.roster.channel.name)
 	last := len(s.subs) - 1
 	if i != last {
 		moved := s.subs[last]
