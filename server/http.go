@@ -36,7 +36,7 @@ func newHTTPSide(s *Server) *httpSide {
 	h := &httpSide{srv: s, conns: make(chan net.Conn, s.cfg.Limits.HTTPConns), done: make(chan struct{})}
 	t := &s.cfg.Timeouts
 	h.http = &http.Server{
-		Handler:           s.cfg.HTTP,
+		Handler:           http.HandlerFunc(h.serve),
 		ReadHeaderTimeout: t.Handshake,
 		ReadTimeout:       t.HTTPRead,
 		WriteTimeout:      t.HTTPWrite,
@@ -51,7 +51,11 @@ func newHTTPSide(s *Server) *httpSide {
 // toHTTP gives the connection to net/http, with the bytes already read.
 func (c *Conn) toHTTP(head, rest []byte) {
 	h := c.srv.http
-	if h.count.Add(1) > int64(c.srv.cfg.Limits.HTTPConns) || c.srv.closing.Load() {
+	if c.srv.closing.Load() {
+		c.sendOff(refuseClosing)
+		return
+	}
+	if h.count.Add(1) > int64(c.srv.cfg.Limits.HTTPConns) {
 		h.count.Add(-1)
 		c.srv.stats.OverHTTP.Add(1)
 		c.sendOff(refuseHTTP) // no handshake was refused
@@ -61,6 +65,7 @@ func (c *Conn) toHTTP(head, rest []byte) {
 	conn, err := sys.FileConn(c.pipe.Detach())
 	if err != nil { // out of descriptors: there is nobody to tell any more
 		h.count.Add(-1)
+		h.srv.engine.Counts.Closed.Add(1)
 		c.srv.stats.OverHTTP.Add(1)
 		return
 	}
@@ -69,12 +74,30 @@ func (c *Conn) toHTTP(head, rest []byte) {
 	h.conns <- hc       // has room for as many as count allows
 }
 
-// Accept, Close and Addr make httpSide the listener of its http.Server.
+// serve is Config.HTTP for requests that came before a shutdown began; those
+// that were still waiting are told.
+func (h *httpSide) serve(w http.ResponseWriter, r *http.Request) {
+	if h.srv.closing.Load() {
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", refuseClosing.Header.Get("Retry-After"))
+		http.Error(w, refuseClosing.Reason, refuseClosing.Status)
+		return
+	}
+	h.srv.cfg.HTTP.ServeHTTP(w, r)
+}
+
+// Accept, Close and Addr make httpSide the listener of its http.Server. What
+// waits when it is closed is still accepted, so that it is answered.
 func (h *httpSide) Accept() (net.Conn, error) {
 	select {
 	case c := <-h.conns:
 		return c, nil
 	case <-h.done:
+	}
+	select {
+	case c := <-h.conns:
+		return c, nil
+	default:
 		return nil, net.ErrClosed
 	}
 }
@@ -97,7 +120,8 @@ func (h *httpSide) close() {
 	h.http.Close()
 	for {
 		select {
-		case c := <-h.conns:
+		case c := <-h.conns: // it came when nobody accepted any more
+			c.Write(refuseClosing.Append(nil))
 			c.Close()
 		default:
 			return
@@ -111,6 +135,7 @@ type httpConn struct {
 	early []byte // not yet read by net/http; only its reader uses it
 	side  *httpSide
 	once  sync.Once
+	taken bool // Upgrade has taken it over; set before Close
 
 	address uint32 // where the client's address is counted, if it is
 	counted bool
@@ -132,6 +157,9 @@ func (c *httpConn) Close() error {
 		c.side.count.Add(-1)
 		if c.counted {
 			c.side.srv.address.remove(c.address)
+		}
+		if !c.taken {
+			c.side.srv.engine.Counts.Closed.Add(1)
 		}
 	})
 	return c.Conn.Close()
@@ -188,8 +216,9 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 		b, _ := rw.Reader.Peek(n) // n bytes are buffered
 		early = append(early, b...)
 	}
-	if c, ok := conn.(*httpConn); ok {
-		early = append(early, c.early...) // what net/http has not asked for yet
+	own, again := conn.(*httpConn)
+	if again {
+		early = append(early, own.early...) // what net/http has not asked for yet
 	}
 	peer, _ := netAddrPort(conn.RemoteAddr())
 	session := s.admit(nil, peer)
@@ -197,7 +226,10 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 		conn.Write(refuseConns.Append(nil))
 		return errors.Join(errors.New("server: upgrade: too many connections, or the server is shutting down"), s.cfg.kernel.Close(fd))
 	}
-	s.engine.Adopt(fd, session, early)
+	if again = again && own.side == s.http; again {
+		own.taken = true
+	}
+	s.engine.Adopt(fd, session, early, again)
 	return nil
 }
 

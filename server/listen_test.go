@@ -84,7 +84,7 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ network, addr, want string }{
-		{"tcp", st.addr.String(), "server: listen on " + st.addr.String() + ": "},
+		{"tcp", st.addr.String(), "server: listen tcp " + st.addr.String() + ": bind: "},
 		{"tcp", st.addr.String(), "address already in use"},
 		{"tcp", "127.0.0.1:99999", "invalid port"},
 		{"udp", "127.0.0.1:0", "udp"},

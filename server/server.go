@@ -95,13 +95,13 @@ func (s *Server) Listen(network, addr string) (net.Addr, error) {
 	}
 	fd, bound, err := sys.Listen(network, addr)
 	if err != nil {
-		return nil, fmt.Errorf("server: listen on %s: %w", addr, err)
+		return nil, fmt.Errorf("server: %w", err) // it says "listen" and where
 	}
 	switch err := s.engine.Listen(fd, nil); {
 	case err == engine.ErrStopped:
 		return nil, ErrServerClosed
 	case err != nil:
-		return nil, fmt.Errorf("server: listen on %s: %w", addr, err)
+		return nil, fmt.Errorf("server: listen %s %s: %w", network, addr, err)
 	}
 	return bound, nil
 }

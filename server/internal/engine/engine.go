@@ -88,22 +88,6 @@ func New(cfg Config) (*Engine, error) {
 	e.stall = Ticks(cfg.Stall)
 	e.pressure = min(pressureMax, cfg.Outbound/4)
 	e.queue = &runQueue{e: e}
-	for i := range cfg.Loops {
-		p, err := e.kernel.NewPoller()
-		if err != nil {
-			for _, l := range e.loops {
-				l.poller.Close()
-			}
-			return nil, err
-		}
-		l := &Loop{e: e, index: i, poller: p, table: newTable(cfg.Conns), queue: e.queue}
-		if cfg.Inline {
-			l.queue = &runQueue{e: e, loop: l}
-		}
-		l.events = make([]poller.Event, eventBatch)
-		l.now.Store(uint32(e.Tick()))
-		e.loops = append(e.loops, l)
-	}
 	if e.Submit == nil {
 		// One goroutine for each worker; for each loop one that leads it and one
 		// that sticks in it; the watchdog.
@@ -116,11 +100,35 @@ func New(cfg Config) (*Engine, error) {
 		}
 		e.pool, e.Submit = pool, pool.Submit
 	}
+	for i := range cfg.Loops {
+		p, err := e.kernel.NewPoller()
+		if err != nil {
+			e.abandon()
+			return nil, err
+		}
+		l := &Loop{e: e, index: i, poller: p, table: newTable(cfg.Conns), queue: e.queue}
+		if cfg.Inline {
+			l.queue = &runQueue{e: e, loop: l}
+		}
+		l.events = make([]poller.Event, eventBatch)
+		l.now.Store(uint32(e.Tick()))
+		e.loops = append(e.loops, l)
+	}
 	e.loopsDone.Add(len(e.loops))
 	for _, l := range e.loops {
 		e.submit(l.run)
 	}
 	return e, nil
+}
+
+// abandon gives back what New has taken before it failed.
+func (e *Engine) abandon() {
+	for _, l := range e.loops {
+		l.poller.Close()
+	}
+	if e.pool != nil {
+		e.pool.Release()
+	}
 }
 
 // submit starts a task. How many there are is bounded by hired and the number
@@ -149,9 +157,12 @@ func (e *Engine) Stop() {
 }
 
 // Adopt gives the engine a connected descriptor, with bytes that were already
-// read from it. The descriptor is the engine's from now on.
-func (e *Engine) Adopt(fd int, s Session, early []byte) {
-	e.Counts.Accepted.Add(1)
+// read from it. The descriptor is the engine's from now on. again says that it
+// was the engine's before, until Detach.
+func (e *Engine) Adopt(fd int, s Session, early []byte, again bool) {
+	if !again {
+		e.Counts.Accepted.Add(1)
+	}
 	e.deal().adopt(fresh{fd: fd, session: s, early: early})
 }
 

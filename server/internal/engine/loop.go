@@ -337,9 +337,11 @@ func (l *Loop) adopt(f fresh) {
 	l.rouse()
 }
 
-// retire gives the slot of a closed connection back.
+// retire gives the slot of a connection back that was closed or detached.
 func (l *Loop) retire(c *Conn) {
-	l.e.Counts.Closed.Add(1)
+	if c.flags&flagDetached == 0 {
+		l.e.Counts.Closed.Add(1)
+	}
 	l.mu.Lock()
 	l.gone = append(l.gone, c)
 	l.mu.Unlock()

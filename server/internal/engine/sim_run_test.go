@@ -211,7 +211,7 @@ func (r *simRun) adopt() {
 			r.k.Close(fd)
 			continue
 		}
-		r.e.Adopt(fd, &simSession{r: r}, early[:n])
+		r.e.Adopt(fd, &simSession{r: r}, early[:n], false)
 	}
 }
 
