@@ -33,6 +33,7 @@ type serverTable struct {
 	MaxConnections  *int             `toml:"max_connections"`
 	MaxPerAddress   *ceiling         `toml:"max_per_address"`
 	ActivityTimeout *duration        `toml:"activity_timeout"`
+	PathPrefix      *pathPrefix      `toml:"path_prefix"`
 	Demo            *bool            `toml:"demo"`
 	Drain           *duration        `toml:"drain"`
 }

@@ -25,6 +25,7 @@ type serveCmd struct {
 	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
+	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
 	Demo            bool            `help:"Let the page at / send events to the channel demo, for everybody who can open it; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
@@ -56,7 +57,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	routes, err := routes(hub, t.apps[0], s.Demo || t.made)
+	routes, err := routes(hub, t.apps[0], s.Demo || t.made, s.PathPrefix)
 	if err != nil {
 		return err
 	}
@@ -89,13 +90,13 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 
 // routes is what is served on the clients' port besides WebSocket. The API
 // comes first: it needs paths as they were signed, which a mux tidies.
-func routes(hub *push.Hub, app push.App, demo bool) (http.Handler, error) {
+func routes(hub *push.Hub, app push.App, demo bool, prefix pathPrefix) (http.Handler, error) {
 	shown, err := page.New(hub, app.ID, page.Config{Demo: demo, Version: version()})
 	if err != nil {
 		return nil, err
 	}
 	calls := api.New(hub)
-	calls.Fallback = shown
+	calls.Fallback, calls.PathPrefix = cleanPaths(shown), string(prefix)
 	return calls, nil
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -161,3 +163,18 @@ func (c ceiling) config() int {
 	}
 	return int(c)
 }
+
+// pathPrefix is the beginning of a path, "" or /a/b, as it is written in URLs.
+type pathPrefix string
+
+func (p *pathPrefix) UnmarshalText(text []byte) error {
+	s := string(text)
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || s[0] != '/' || u.EscapedPath() != s || path.Clean(s) != s || s == "/") {
+		return fmt.Errorf("%q is not the beginning of a path: write /pusher, with no slash at the end", s)
+	}
+	*p = pathPrefix(s)
+	return nil
+}
+
+func (p pathPrefix) String() string { return string(p) }

@@ -191,12 +191,29 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// 1.12: SDKs behind a proxy that adds a prefix sign the prefix too.
+// 1.12: a prefix that a proxy leaves in place, or takes away, and that SDKs sign
+// (those that are given a path) or do not (pusher-php-server's path, a host with a
+// path in others).
 func TestPathPrefix(t *testing.T) {
 	h := newHandler(t)
+	h.Fallback = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })
+	const events = "/apps/3/events"
+	bare, whole := signed("POST", events, goodBody, nil), signed("POST", "/pusher"+events, goodBody, nil)
+	expect(t, "no prefix is set", do(h, "POST", strings.TrimPrefix(whole, "/pusher"), goodBody), 401)
+	if got := do(h, "POST", whole, goodBody).Body.String(); got != "/pusher"+events {
+		t.Errorf("with no prefix set the API answered %q below one", got)
+	}
 	h.PathPrefix = "/pusher"
-	expect(t, "with", do(h, "POST", signed("POST", "/pusher/apps/3/events", goodBody, nil), goodBody), 200)
-	expect(t, "prefix not signed", do(h, "POST", "/pusher"+signed("POST", "/apps/3/events", goodBody, nil), goodBody), 401)
+	expect(t, "left, signed", do(h, "POST", whole, goodBody), 200)
+	expect(t, "left, not signed", do(h, "POST", "/pusher"+bare, goodBody), 200)
+	expect(t, "taken away, signed", do(h, "POST", strings.TrimPrefix(whole, "/pusher"), goodBody), 200)
+	expect(t, "taken away, not signed", do(h, "POST", bare, goodBody), 200)
+	expect(t, "another prefix signed", do(h, "POST", "/pusher"+strings.TrimPrefix(signed("POST", "/other"+events, goodBody, nil), "/other"), goodBody), 401)
+	for target, want := range map[string]string{"/pusher/": "/", "/pusher/x": "/x", "/x": "/x", "/pushers/x": "/pushers/x", "/other" + events: "/other" + events, "/pusher/pusher/x": "/pusher/x"} {
+		if got := do(h, "GET", target, "").Body.String(); got != want {
+			t.Errorf("%s reached the fallback as %q, want %q", target, got, want)
+		}
+	}
 }
 
 // Rows A7, A8: what is no event is refused with a sentence, whatever it is.

@@ -46,12 +46,18 @@ func (h *Handler) authenticate(app *push.App, method, path, rawQuery string) (ma
 		return nil, err
 	}
 	text := signedText(method, path, params)
-	mac := hmac.New(sha256.New, []byte(app.Secret))
-	mac.Write([]byte(text))
-	if !hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(params["auth_signature"])) {
-		return nil, unauthorized("Invalid signature: you should have sent the HMAC SHA256 hex digest, made with your secret, of %q", text)
+	if signs(app.Secret, text, params["auth_signature"]) ||
+		h.PathPrefix != "" && signs(app.Secret, signedText(method, h.PathPrefix+path, params), params["auth_signature"]) {
+		return params, nil
 	}
-	return params, nil
+	return nil, unauthorized("Invalid signature: you should have sent the HMAC SHA256 hex digest, made with your secret, of %q", text)
+}
+
+// signs compares a signature with the one that secret makes of text.
+func signs(secret, text, signature string) bool {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return hmac.Equal([]byte(hex.EncodeToString(mac.Sum(nil))), []byte(signature))
 }
 
 // parseQuery reads a query whose names must each be there once: of two values

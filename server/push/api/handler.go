@@ -18,8 +18,10 @@ import (
 // Handler serves the HTTP API of a hub's apps. Make one with New; its fields may
 // be set before it serves.
 type Handler struct {
-	// PathPrefix stands before /apps/ in the paths that SDKs are configured with
-	// and a proxy does not take away, such as "/pusher". It is part of what they sign.
+	// PathPrefix may stand before the path of any request, such as "/pusher" where a
+	// proxy sends everything below that here and does not take it away. Most SDKs that
+	// can be told of a prefix do not sign it, so a call's signature may be with it or
+	// without, whether or not it arrives with it.
 	PathPrefix string
 	// Fallback gets the requests that are not below /apps/. By default they get 404.
 	// An http.ServeMux in front would do, too, but it redirects paths that are
@@ -99,10 +101,13 @@ func (f *failure) Error() string { return f.text }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The path is taken as it was sent: what it decodes to is not what was
 	// signed, and a slash that is part of a name stays within its segment.
-	path := r.URL.EscapedPath()
-	rest, ok := strings.CutPrefix(path, h.PathPrefix+"/apps/")
+	path, fallback := r.URL.EscapedPath(), h.Fallback
+	if below, ok := strings.CutPrefix(path, h.PathPrefix); ok && strings.HasPrefix(below, "/") {
+		path, fallback = below, http.StripPrefix(h.PathPrefix, fallback)
+	}
+	rest, ok := strings.CutPrefix(path, "/apps/")
 	if !ok {
-		h.Fallback.ServeHTTP(w, r)
+		fallback.ServeHTTP(w, r)
 		return
 	}
 	reply, status, err := h.serve(w, r, path, rest)
