@@ -254,8 +254,11 @@ func (r *simRun) stop() {
 	if r.starts != r.farewells {
 		w.Fail("%d sessions started, %d ended", r.starts, r.farewells)
 	}
-	opened := 0
+	opened, detached := 0, 0
 	for _, s := range r.sessions {
+		if s.detached {
+			detached++
+		}
 		if s.detached || s.state != simOver {
 			opened--
 		}
@@ -268,9 +271,9 @@ func (r *simRun) stop() {
 		w.Fail("%d of %d posted tasks were run", r.ran, r.posted)
 	}
 	accepted, refused, closed := e.Counts.Accepted.Load(), e.Counts.Refused.Load(), e.Counts.Closed.Load()
-	if accepted != refused+closed || int(closed) != r.farewells || int(refused) != r.refusals+r.declined {
-		w.Fail("counts: %d accepted, %d refused (%d, %d), %d closed (%d)",
-			accepted, refused, r.refusals, r.declined, closed, r.farewells)
+	if accepted != refused+closed+uint64(detached) || int(closed)+detached != r.farewells || int(refused) != r.refusals+r.declined {
+		w.Fail("counts: %d accepted, %d refused (%d, %d), %d closed and %d detached (%d)",
+			accepted, refused, r.refusals, r.declined, closed, detached, r.farewells)
 	}
 	// Those on their way back to the pool are not counted by the engine any more.
 	if most := 2 * (r.cfg.Workers + 2*r.cfg.Loops + 1); r.pool.Peak() > most {
