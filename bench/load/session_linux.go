@@ -158,7 +158,7 @@ func (s *Session) handle(c *conn, ev poller.Event) {
 // read takes everything the kernel has for c.
 func (s *Session) read(c *conn, hangup bool) {
 	for c.state != gone {
-		n, err := unix.Read(c.fd, s.buf)
+		n, err := recv(c.fd, s.buf)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -291,7 +291,7 @@ func (s *Session) write(c *conn, b []byte) {
 		return
 	}
 	for len(b) > 0 {
-		n, err := unix.Write(c.fd, b)
+		n, err := send(c.fd, b)
 		switch {
 		case err == unix.EINTR:
 			continue
