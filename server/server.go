@@ -33,9 +33,10 @@ type Server struct {
 	address    *addresses   // nil without a limit
 	complaints complaints
 
-	closing atomic.Bool   // no new connections
-	closed  chan struct{} // closed when all has ended
-	once    sync.Once
+	closing   atomic.Bool   // no new connections
+	drainFrom atomic.Int64  // connections when Shutdown began
+	closed    chan struct{} // closed when all has ended
+	once      sync.Once
 }
 
 // ticks are the deadlines of Config in ticks; 0 means off.
@@ -218,6 +219,7 @@ func (s *Server) panicked(p any) {
 // closes what is left at once and returns the context's error. It waits for
 // callbacks like Close and must not be called from one.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.drainFrom.CompareAndSwap(0, s.conns.Load())
 	s.closing.Store(true)
 	s.engine.StopListening()
 	httpDone := make(chan struct{})

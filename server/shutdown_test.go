@@ -62,8 +62,14 @@ func TestShutdown(t *testing.T) {
 			})
 		}
 		eventually(t, "all messages were handled", func() bool { return st.Stats().Messages == 40 })
+		if got := st.Stats(); got.Draining || got.DrainFrom != 0 {
+			t.Errorf("before the shutdown: %+v", got)
+		}
 		if err := st.Shutdown(context.Background()); err != nil {
 			t.Errorf("Shutdown returns %v", err)
+		}
+		if got := st.Stats(); !got.Draining || got.DrainFrom != 40 || got.Conns != 0 {
+			t.Errorf("after the shutdown: %+v", got)
 		}
 		wg.Wait()
 		if spread := last.Sub(first); spread < window/2 {

@@ -42,6 +42,7 @@ func (c *client) message() frame {
 func TestCloseSlow(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {
 		st, c, conn := stalled(t, inline, CloseSlow)
+		eventually(t, "what waits is counted", func() bool { return st.Stats().Outbound == int64(conn.pipe.Waiting()) })
 		bystander := st.open()
 		sent := 0
 		var err error
@@ -73,6 +74,9 @@ func TestCloseSlow(t *testing.T) {
 		bystander.goodbye()
 		if got := st.Stats(); got.SlowConsumers != 1 || got.Closes[1013] != 1 || got.DroppedNewest+got.DroppedOldest != 0 {
 			t.Errorf("counters: %+v", got)
+		}
+		if n := st.Stats().Outbound; n != 0 {
+			t.Errorf("%d bytes wait for nobody", n)
 		}
 	})
 }

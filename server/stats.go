@@ -14,6 +14,10 @@ type Stats struct {
 	Conns                                int64 // present connections, as Limits.Conns counts them
 	Connecting, Open, Closing, Lingering int64 // the same by state; those being turned away linger, too
 	HTTP                                 int64 // present connections that are with Config.HTTP
+	Outbound                             int64 // present bytes that wait for clients who read slowly, and what keeping them costs
+
+	Draining  bool  // Shutdown has begun
+	DrainFrom int64 // connections that there were then; 0 before
 
 	Accepted, Opened, Closed     uint64
 	Messages                     uint64 // whole messages received
@@ -21,6 +25,7 @@ type Stats struct {
 	Pings                        uint64 // Pings sent
 	OverConns, OverAddress       uint64 // turned away: Limits.Conns, Limits.ConnsPerAddress
 	OverHTTP                     uint64 // turned away: Limits.HTTPConns
+	Refused                      uint64 // closed without a word: too many to be told why, or accepted when all was over
 	HandshakeTimeouts            uint64
 	MessageTimeouts              uint64
 	IdleTimeouts, PongTimeouts   uint64
@@ -78,7 +83,7 @@ func (s *Server) Stats() Stats {
 		Closing: c.states[stateClosing].Load(), Lingering: c.states[stateLingering].Load(),
 		Accepted: e.Accepted.Load(), Opened: c.Opened.Load(), Closed: e.Closed.Load(),
 		Pings: c.Pings.Load(), OverConns: c.OverConns.Load(), OverAddress: c.OverAddress.Load(), OverHTTP: c.OverHTTP.Load(),
-		HandshakeTimeouts: c.HandshakeTimeouts.Load(), MessageTimeouts: c.MessageTimeouts.Load(), IdleTimeouts: c.IdleTimeouts.Load(),
+		Refused: e.Refused.Load(), HandshakeTimeouts: c.HandshakeTimeouts.Load(), MessageTimeouts: c.MessageTimeouts.Load(), IdleTimeouts: c.IdleTimeouts.Load(),
 		PongTimeouts: c.PongTimeouts.Load(), CloseTimeouts: c.CloseTimeouts.Load(),
 		SlowConsumers: c.SlowConsumers.Load(), Panics: c.Panics.Load(),
 		DroppedNewest: e.DroppedNewest.Load(), DroppedOldest: e.DroppedOldest.Load(),
@@ -86,6 +91,8 @@ func (s *Server) Stats() Stats {
 		Refusals: make(map[string]uint64, len(c.refusals)), Closes: make(map[StatusCode]uint64, len(c.closes)),
 	}
 	st.BytesReceived, st.BytesSent = s.engine.Bytes()
+	st.Outbound = s.engine.Waiting()
+	st.Draining, st.DrainFrom = s.closing.Load(), s.drainFrom.Load()
 	for i := range s.loops {
 		st.Messages += s.loops[i].messages.Load()
 	}

@@ -27,6 +27,9 @@ func filled[S any](t *testing.T) (s S, fields map[string]int) {
 			f.SetUint(uint64(n))
 		case reflect.Map:
 			continue
+		case reflect.Bool:
+			f.SetBool(true)
+			continue
 		default:
 			t.Fatalf("%s: a kind of field this test does not know", name)
 		}

@@ -124,6 +124,7 @@ func (c *Conn) Enqueue(head, payload []byte, control bool) error {
 	if now := c.loop.Now(); !o.borrow(head, payload, now) {
 		o.add(head, payload, now)
 	}
+	c.renote(o)
 	flush := !o.corked || o.bytes >= c.loop.e.pressure
 	c.mu.Unlock()
 	if flush {
@@ -141,6 +142,7 @@ func (c *Conn) EnqueueShared(unit []byte) error {
 		return c.refused(err)
 	}
 	o.share(unit, c.loop.Now())
+	c.renote(o)
 	flush := !o.corked || o.bytes >= c.loop.e.pressure
 	c.mu.Unlock()
 	if flush {
@@ -160,6 +162,7 @@ func (c *Conn) EnqueueLast(unit []byte, note uint16) error {
 		return err
 	}
 	o.add(unit, nil, c.loop.Now())
+	c.renote(o)
 	c.tail |= tailSealed | note&tailNote
 	c.mu.Unlock()
 	if c.word.signal(sigFlush | sigAsked) {

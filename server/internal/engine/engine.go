@@ -182,6 +182,14 @@ func (e *Engine) Bytes() (received, sent uint64) {
 	return received, sent
 }
 
+// Waiting returns how many bytes wait in outbound queues because the kernel has refused them.
+func (e *Engine) Waiting() (bytes int64) {
+	for _, l := range e.loops {
+		bytes += l.waiting.Load()
+	}
+	return bytes
+}
+
 // Sessions lists a loop's sessions. Only a task posted to the loop may use it.
 func (e *Engine) Sessions(loop int) iter.Seq[Session] {
 	t := &e.loops[loop].table

@@ -37,6 +37,7 @@ type Loop struct {
 	asleep   atomic.Bool   // in Wait, or about to be
 	received atomic.Uint64
 	sent     atomic.Uint64
+	waiting  atomic.Int64 // bytes in outbound queues that the kernel has refused
 
 	mu    sync.Mutex // guards below
 	tasks []func()

@@ -30,6 +30,7 @@ type outbound struct {
 	flight int    // segments that the owner is writing now: they must not be dropped
 	corked bool   // the owner is in a turn and will flush at its end
 	spare  []byte // buffer for the next owned segment, or nil
+	noted  int    // of bytes, what the loop's sum of waiting bytes has
 	iov    [][]byte
 
 	lent  []byte // a message that may be sent where it lies, see Conn.Lend; nil as a rule

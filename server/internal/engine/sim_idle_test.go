@@ -84,6 +84,9 @@ func (r *simRun) forgotten(c *Conn) error {
 	case s.owedDrained && s.state == simOpen:
 		return fmt.Errorf("its queue was refused and is empty now, which it was not told")
 	}
+	if c.out != nil && c.out.noted != c.out.bytes {
+		return fmt.Errorf("%d bytes wait, %d are counted", c.out.bytes, c.out.noted)
+	}
 	switch {
 	case k.Pending:
 		return nil

@@ -283,6 +283,9 @@ func (r *simRun) stop() {
 		if l.table.live != 0 || e.queue.len() != 0 {
 			w.Fail("loop %d: %d connections, %d queued", l.index, l.table.live, e.queue.len())
 		}
+		if n := l.waiting.Load(); n != 0 {
+			w.Fail("loop %d: %d bytes wait on no connection", l.index, n)
+		}
 	}
 	for _, s := range r.sessions {
 		if s.pipe.out != nil || s.pipe.in != nil {

@@ -243,6 +243,7 @@ func (c *Conn) uncork(w *worker) {
 		if !w.cork.empty() {
 			c.out = w.cork.spill(c.loop.e.Unit)
 			w.cork.clear()
+			c.note(c.out)
 			if !refused {
 				c.word.signal(sigFlush) // another goroutine sent after our last look, and left it to us
 			}
@@ -281,6 +282,8 @@ func (c *Conn) flush() (refused bool) {
 		empty := o.empty()
 		if empty {
 			c.unhook()
+		} else {
+			c.note(o)
 		}
 		c.mu.Unlock()
 		c.loop.sent.Add(uint64(max(n, 0)))
@@ -296,11 +299,28 @@ func (c *Conn) flush() (refused bool) {
 // unhook gives an empty queue back, under mu. A cork stays until its turn ends.
 func (c *Conn) unhook() {
 	if o := c.out; o != nil && !o.corked && o.empty() {
+		c.note(o)
 		c.out = nil
 		if cap(o.spare) > spareMax {
 			o.spare = nil
 		}
 		outbounds.Put(o)
+	}
+}
+
+// note tells the loop how much waits on the connection, under mu: only after
+// the kernel has refused bytes, so that what goes out at once costs nothing.
+func (c *Conn) note(o *outbound) {
+	if more := o.bytes - o.noted; more != 0 && !o.corked {
+		c.loop.waiting.Add(int64(more))
+		o.noted = o.bytes
+	}
+}
+
+// renote is note for a queue that grows while it waits.
+func (c *Conn) renote(o *outbound) {
+	if o.noted != 0 {
+		c.note(o)
 	}
 }
 
