@@ -96,6 +96,9 @@ func (c *Conn) Value() any { return c.value }
 // SetValue attaches a value of the application's to the connection.
 func (c *Conn) SetValue(v any) { c.value = v }
 
+// Waiting returns how many bytes Limits.Outbound counts now.
+func (c *Conn) Waiting() int { return c.pipe.Waiting() }
+
 // RemoteAddr returns the client's address. It asks the kernel each time. The
 // address is not valid for unix sockets, once the connection is broken or ended
 // by both sides (often already in OnClose), and after OnClose has returned.

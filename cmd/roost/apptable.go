@@ -24,8 +24,24 @@ type appTable struct {
 	AuthorisedWithin  duration       `toml:"authorised_within"`
 	CountOnly         []string       `toml:"count_only"`
 	CacheTTL          duration       `toml:"cache_ttl"`
+	History           []historyTable `toml:"history"`
 	Limits            limitsTable    `toml:"limits"`
 	Webhooks          []webhookTable `toml:"webhooks"`
+}
+
+// historyTable is one [[apps.history]]: push.HistoryRule.
+type historyTable struct {
+	Pattern      string      `toml:"pattern"`
+	Size         int         `toml:"size"`
+	TTL          duration    `toml:"ttl"`
+	ClientEvents bool        `toml:"client_events"`
+	Rewind       rewindTable `toml:"rewind"`
+}
+
+// rewindTable is push.Rewind.
+type rewindTable struct {
+	Count int      `toml:"count"`
+	Age   duration `toml:"age"`
 }
 
 // limitsTable is push.AppLimits.
@@ -39,6 +55,9 @@ type limitsTable struct {
 	ClientEventsPerSecond int      `toml:"client_events_per_second"`
 	CallsPerSecond        int      `toml:"calls_per_second"`
 	Cache                 byteSize `toml:"cache"`
+	HistoryChannels       int      `toml:"history_channels"`
+	HistoryChannel        byteSize `toml:"history_channel"`
+	History               byteSize `toml:"history"`
 }
 
 // webhookTable is one [[apps.webhooks]]: webhook.Endpoint.
@@ -104,7 +123,16 @@ func (t *appTable) app(f *file) (push.App, error) {
 			ClientEventsPerSecond: t.Limits.ClientEventsPerSecond,
 			CallsPerSecond:        t.Limits.CallsPerSecond,
 			CacheBytes:            int(t.Limits.Cache),
+			HistoryChannels:       t.Limits.HistoryChannels,
+			HistoryChannelBytes:   int(t.Limits.HistoryChannel),
+			HistoryBytes:          int(t.Limits.History),
 		},
+	}
+	for _, h := range t.History {
+		app.History = append(app.History, push.HistoryRule{
+			Pattern: h.Pattern, Size: h.Size, TTL: h.TTL.Duration, ClientEvents: h.ClientEvents,
+			Rewind: push.Rewind{Count: h.Rewind.Count, Age: h.Rewind.Age.Duration},
+		})
 	}
 	if t.SecretFile == "" {
 		return app, nil

@@ -162,6 +162,8 @@ func TestConfigMistakes(t *testing.T) {
 		{"no file of a secret", "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret_file = \"nowhere\"\n", "", []string{"app 1: secret_file", "nowhere"}},
 		{"app twice", app + app, "", []string{"app id 1 is there twice"}},
 		{"origin", app + "origins = [\"https://\"]\n", "", []string{"app 1: origin"}},
+		{"history", app + "[[apps.history]]\npattern = \"a b\"\n", "", []string{"app 1: history", "pattern"}},
+		{"rewind", app + "[[apps.history]]\npattern = \"*\"\nrewind = { age = \"30s\" }\n", "", []string{"app 1: history", "count"}},
 		{"webhook", app + "[[apps.webhooks]]\nurl = \"ftp://x\"\n", "", []string{"app 1: webhook", "https://host"}},
 		{"webhooks", app + "[webhooks]\nretry_min = \"1h\"\n", "", []string{"retry max"}},
 		{"network", app + "[webhooks]\nallow_networks = [\"10.0.0.0\"]\n", "", []string{"roost.toml:6: webhooks.allow_networks"}},

@@ -39,6 +39,8 @@ type App struct {
 	CountOnly []string
 	// CacheTTL is how long a cache channel keeps its last event. Default and maximum 30 min.
 	CacheTTL time.Duration
+	// History says which channels keep their last events. By default none does.
+	History []HistoryRule
 
 	Limits AppLimits
 }
@@ -70,6 +72,15 @@ type AppLimits struct {
 	// CacheBytes is the memory for the last events of cache channels; the oldest
 	// give way. Default 64 MiB.
 	CacheBytes int
+	// HistoryChannels is how many channels keep history; of more the one that
+	// would forget it next forgets it now. Default 100,000.
+	HistoryChannels int
+	// HistoryChannelBytes is the memory for the events that one channel keeps; the
+	// oldest give way. Default 256 KiB.
+	HistoryChannelBytes int
+	// HistoryBytes is the memory for all of it; channels give way as with
+	// HistoryChannels. Default 64 MiB.
+	HistoryBytes int
 }
 
 // Defaults of AppLimits.
@@ -81,6 +92,9 @@ const (
 	DefaultMemberBytes           = 2 << 10
 	DefaultClientEventsPerSecond = 10
 	DefaultCacheBytes            = 64 << 20
+	DefaultHistoryChannels       = 100_000
+	DefaultHistoryChannelBytes   = 256 << 10
+	DefaultHistoryBytes          = 64 << 20
 )
 
 // MaxCacheTTL is the longest that a cache channel keeps an event.
@@ -100,7 +114,8 @@ func (a *App) check() error {
 	case a.Secret == "":
 		return fmt.Errorf("app %s: no secret", a.ID)
 	case min(l.Connections, l.ChannelsPerConnection, l.DataBytes, l.ChannelsPerEvent, l.PresenceMembers,
-		l.MemberBytes, l.ClientEventsPerSecond, l.CallsPerSecond, l.CacheBytes) < 0:
+		l.MemberBytes, l.ClientEventsPerSecond, l.CallsPerSecond, l.CacheBytes,
+		l.HistoryChannels, l.HistoryChannelBytes, l.HistoryBytes) < 0:
 		return fmt.Errorf("app %s: a limit is negative", a.ID)
 	case a.AuthorisedWithin < 0:
 		return fmt.Errorf("app %s: the time to become authorised is negative", a.ID)
@@ -110,6 +125,14 @@ func (a *App) check() error {
 	for _, prefix := range a.CountOnly {
 		if !kindOf(prefix).presence {
 			return fmt.Errorf("app %s: count-only %q: only presence channels have members to count", a.ID, prefix)
+		}
+	}
+	if len(a.History) > MaxHistoryRules {
+		return fmt.Errorf("app %s: at most %d rules for history, not %d", a.ID, MaxHistoryRules, len(a.History))
+	}
+	for i := range a.History {
+		if err := a.History[i].check(); err != nil {
+			return fmt.Errorf("app %s: %w", a.ID, err)
 		}
 	}
 	for _, origin := range a.Origins {
@@ -130,6 +153,14 @@ func (a App) withDefaults() App {
 	l.MemberBytes = cmp.Or(l.MemberBytes, DefaultMemberBytes)
 	l.ClientEventsPerSecond = cmp.Or(l.ClientEventsPerSecond, DefaultClientEventsPerSecond)
 	l.CacheBytes = cmp.Or(l.CacheBytes, DefaultCacheBytes)
+	l.HistoryChannels = cmp.Or(l.HistoryChannels, DefaultHistoryChannels)
+	l.HistoryChannelBytes = cmp.Or(l.HistoryChannelBytes, DefaultHistoryChannelBytes)
+	l.HistoryBytes = cmp.Or(l.HistoryBytes, DefaultHistoryBytes)
 	a.CacheTTL = cmp.Or(a.CacheTTL, MaxCacheTTL)
+	rules := make([]HistoryRule, len(a.History)) // the caller's stay as they are
+	for i, rule := range a.History {
+		rules[i] = rule.withDefaults()
+	}
+	a.History = rules
 	return a
 }

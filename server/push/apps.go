@@ -15,6 +15,7 @@ type app struct {
 	connections atomic.Int64
 	directory   directory
 	cache       eventCache
+	history     histories
 	users       users
 
 	traffic       traffic

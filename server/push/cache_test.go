@@ -79,7 +79,7 @@ func TestCacheMissesAreToldOnce(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	a.hub.now = func() time.Time { return now }
 	join := func() {
-		if _, no := a.join("cache-x", 0, nil); no != nil {
+		if _, no := a.join("cache-x", 0, nil, catchUp{}); no != nil {
 			t.Fatal(no)
 		}
 	}
@@ -92,7 +92,7 @@ func TestCacheMissesAreToldOnce(t *testing.T) {
 	join()
 	r.expect(t, "cache_miss cache-x")
 	// An event came and went: that it is missed again is news.
-	a.deliver("cache-x", &message{}, &cached{expires: now.Add(1)})
+	a.deliver("cache-x", &message{}, keep{cached: &cached{expires: now.Add(1)}})
 	join()
 	r.expect(t)
 	now = now.Add(1)

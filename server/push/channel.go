@@ -18,12 +18,15 @@ type joined struct {
 	members []*member // on a presence channel, everybody
 	count   int       // on a presence channel, how many everybody is
 	cached  *cached   // on a cache channel, the last event; nil if there is none
+	past    past      // on a channel with history, what was asked of it
 }
 
 // join subscribes a connection of the given loop to the named channel, as who if
 // that is a presence channel. It is called on the loop's goroutine, which then
-// puts the connection on the roster.
-func (a *app) join(name string, loop int, who *identity) (j joined, no *subscriptionRefusal) {
+// puts the connection on the roster. What it is told of the channel's past is all
+// there was up to message since, which the roster keeps from it; the rest comes
+// through the roster.
+func (a *app) join(name string, loop int, who *identity, ask catchUp) (j joined, no *subscriptionRefusal) {
 	var onStack [8]*shard
 	asleep := onStack[:0]
 	config := a.config.Load()
@@ -49,6 +52,11 @@ func (a *app) join(name string, loop int, who *identity) (j joined, no *subscrip
 	j.since, j.waiting = ch.serial, j.roster.pending.Load() > 0
 	if ch.cache {
 		j.cached = a.lookUp(ch, now)
+	}
+	if rule := config.historyRule(name); rule != nil {
+		j.past = a.history.catchUp(name, ask, rule, &config.Limits, now)
+		ch.followed = ch.followed || ask.ids
+		a.hub.alarm.ask() // to forget it
 	}
 	asleep = a.counted(ch, config, now, asleep)
 	s.mu.Unlock()
@@ -83,25 +91,39 @@ func (a *app) leave(r *roster, m *member) {
 	} else {
 		delete(s.channels, ch.name)
 		a.happened(ch, Notice{Name: ChannelVacated})
+		if ch.followed {
+			a.history.left(ch.name, a.hub.now())
+		}
 	}
 	s.mu.Unlock()
 	wakeAll(asleep)
 	a.hub.notices.tell()
 }
 
-// deliver hands a message to all subscribers of the named channel. An event that
-// a cache channel is to keep is kept.
-func (a *app) deliver(name string, m *message, keep *cached) {
+// keep is what stays of an event when it was delivered.
+type keep struct {
+	cached *cached      // on a cache channel; nil if it is not the last event then
+	rule   *HistoryRule // of the channel; nil if the message is not kept
+}
+
+// deliver hands a message to all subscribers of the named channel. One that is to
+// be in the channel's history gets its place in there.
+func (a *app) deliver(name string, m *message, keep keep) {
 	var onStack [8]*shard
 	asleep := onStack[:0]
+	config := a.config.Load()
 	s := a.directory.stripe(name)
 	s.mu.Lock()
 	ch := s.channels[name]
-	if keep != nil {
-		a.cache.put(name, keep, a.config.Load().Limits.CacheBytes)
+	if keep.cached != nil {
+		a.cache.put(name, keep.cached, config.Limits.CacheBytes)
 		if ch != nil && ch.special != nil {
 			ch.special.missed = 0
 		}
+	}
+	if keep.rule != nil {
+		a.history.keep(name, m.kept, keep.rule, &config.Limits, ch != nil && ch.followed)
+		a.hub.alarm.ask() // to forget it
 	}
 	if ch != nil {
 		asleep = a.hand(ch, m, asleep)

@@ -38,15 +38,20 @@ type subscribeData struct {
 	// channelData is a string that says who subscribes to a presence channel, or
 	// absent when the connection is signed in.
 	channelData JSON
+	resume      catchUp
 }
 
 func parseSubscribe(data JSON) (d subscribeData, err error) {
-	var fields [3]JSON
-	if err := pick(fields[:], data, "channel", "auth", "channel_data"); err != nil {
+	var fields [4]JSON
+	if err := pick(fields[:], data, "channel", "auth", "channel_data", "resume"); err != nil {
 		return d, fmt.Errorf("invalid pusher:subscribe: %w", err)
 	}
 	if kind := fields[0].Kind(); kind != rawjson.String {
 		return d, fmt.Errorf("invalid pusher:subscribe: channel: expected a string, got %s", kind)
+	}
+	resume, err := parseResume(fields[3])
+	if err != nil {
+		return d, fmt.Errorf("invalid pusher:subscribe: %w", err)
 	}
 	return subscribeData{
 		channel: fields[0],
@@ -54,6 +59,7 @@ func parseSubscribe(data JSON) (d subscribeData, err error) {
 		auth:    string(fields[1].Bytes()),
 
 		channelData: fields[2],
+		resume:      resume,
 	}, nil
 }
 

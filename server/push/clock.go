@@ -38,6 +38,7 @@ func passed(born time.Time) time.Duration { return time.Since(born) }
 // rang does what some connection or channel has waited for.
 func (h *Hub) rang() {
 	h.tellDueCounts()
+	h.expireHistory()
 	for _, s := range h.shards {
 		if s.unauthorised.count.Load() > 0 {
 			_ = s.post(s.loop, func() { h.expire(s) }) // or the loop is gone, and they with it

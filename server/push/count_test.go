@@ -45,7 +45,7 @@ func TestSubscriptionCountOfACrowd(t *testing.T) {
 	join := func() {
 		s := &session{app: a, conn: &server.Conn{}}
 		s.conn.SetValue(s)
-		if _, no := s.join(sh, "news", nil); no != nil {
+		if _, no := s.join(sh, "news", nil, catchUp{}); no != nil {
 			t.Fatal(no)
 		}
 		sessions = append(sessions, s)

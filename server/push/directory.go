@@ -16,6 +16,8 @@ type channel struct {
 	serial uint64
 	// What the name says, as in channelKind.
 	presence, cache, user bool
+	// followed means that a subscriber gets the ids of events, or did.
+	followed bool
 	// count is how many connections are subscribed.
 	count int32
 	// special is what only some channels need; nil for others.

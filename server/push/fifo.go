@@ -32,3 +32,6 @@ func (q *fifo[T]) pop() T {
 	}
 	return item
 }
+
+// all is what is in the queue, in order. It is valid until the queue changes.
+func (q *fifo[T]) all() []T { return q.items[q.head:] }

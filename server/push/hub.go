@@ -120,6 +120,7 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 	config.PongTimeout = -1 // there is the next line
 	config.IdleTimeout = h.activityTimeout + h.grace
 	config.IdleCode = codePongNotReceived
+	config.Limits.Outbound = cmp.Or(config.Limits.Outbound, outboundBytes)
 	config.Limits.Message = cmp.Or(config.Limits.Message, h.messageBytes())
 	srv, err := server.New(server.Handler{
 		OnOpen:    h.open,
@@ -133,7 +134,7 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 		return nil, fmt.Errorf("push: %d loops do not fit into socket ids, at most %d do", srv.Loops(), maxLoops)
 	}
 	for loop := range srv.Loops() {
-		s := &shard{loop: loop, post: srv.Post, send: (*server.Conn).SendPrepared}
+		s := &shard{loop: loop, post: srv.Post, send: (*server.Conn).SendPrepared, outbound: config.Limits.Outbound}
 		s.task = s.run
 		h.shards = append(h.shards, s)
 	}
@@ -157,23 +158,31 @@ var ErrNoApp = errors.New("push: no such app")
 // loops that have subscribers. All subscribers of a channel get its events in one order,
 // and one publisher's in the order it published them.
 func (h *Hub) Publish(appID string, events ...Event) error {
+	_, err := h.PublishIDs(appID, events...)
+	return err
+}
+
+// PublishIDs is Publish, and returns the ids under which the events are in the
+// history of their channels: one for each channel of each event, in order and without
+// those that an event names a second time; "" where a channel keeps none.
+func (h *Hub) PublishIDs(appID string, events ...Event) (ids []string, err error) {
 	a := h.apps.Load().byID[appID]
 	if a == nil {
-		return ErrNoApp
+		return nil, ErrNoApp
 	}
 	limits := &a.config.Load().Limits
 	for i := range events {
 		if err := events[i].check(limits); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if h.overloaded() {
-		return &EventError{Overloaded, "the server is busy delivering: try again"}
+		return nil, &EventError{Overloaded, "the server is busy delivering: try again"}
 	}
 	for i := range events {
-		h.publish(a, &events[i])
+		ids = h.publish(a, &events[i], ids)
 	}
-	return nil
+	return ids, nil
 }
 
 // overloaded reports whether so much waits for delivery that nothing is added.
@@ -181,26 +190,37 @@ func (h *Hub) overloaded() bool {
 	return slices.ContainsFunc(h.shards, func(s *shard) bool { return s.pending.Load() >= h.backlog })
 }
 
-func (h *Hub) publish(a *app, e *Event) {
+// publish adds to ids those that the event has in history.
+func (h *Hub) publish(a *app, e *Event, ids []string) []string {
 	h.published.Add(1)
 	a.published.Add(1)
 	came := born()
+	config := a.config.Load()
 	for i, name := range e.Channels {
 		if slices.Contains(e.Channels[:i], name) {
 			continue // named twice, delivered once
 		}
 		frame := e.append(nil, name, "")
-		var keep *cached
-		if kindOf(name).cache {
-			keep = &cached{frame: frame, data: slices.Clone(e.text()), expires: h.now().Add(a.config.Load().CacheTTL)}
-		}
 		m := h.newMessage(frame, e.Exclude)
+		var keep keep
+		if kindOf(name).cache {
+			keep.cached = &cached{frame: frame, data: slices.Clone(e.text()), expires: h.now().Add(config.CacheTTL)}
+		}
+		id := ""
 		m.born = came
-		a.deliver(name, m, keep)
+		if keep.rule = config.historyRule(name); keep.rule != nil {
+			m.kept = &kept{frame: frame, exclude: e.Exclude, at: h.now()}
+			a.deliver(name, m, keep)
+			id = m.kept.position.String()
+		} else {
+			a.deliver(name, m, keep)
+		}
+		ids = append(ids, id)
 		a.show(func() Happening {
 			return Happening{Kind: WatchEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text())}
 		})
 	}
+	return ids
 }
 
 // newMessage encodes a frame once for everybody who gets it.
@@ -234,6 +254,7 @@ type Stats struct {
 	Published     uint64 // events, since the start
 	Delivered     uint64 // events times subscribers, since the start
 	Pending       int64  // events that wait on some loop now
+	History       HistoryStats
 }
 
 // Stats returns the counters.
@@ -242,6 +263,7 @@ func (h *Hub) Stats() Stats {
 	stats.Connections = h.connections.Load()
 	for _, a := range h.apps.Load().byID {
 		stats.Channels += a.directory.size()
+		stats.History.add(a.history.stats())
 	}
 	for _, s := range h.shards {
 		stats.Delivered += s.delivered.Load()

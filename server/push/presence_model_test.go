@@ -70,7 +70,7 @@ func textOf(p *server.Prepared) string {
 func (b *tab) join(w *world) {
 	b.t.Helper()
 	info := raw(b.t, fmt.Sprintf(`{"n":"%s"}`, b.user))
-	j, no := b.session.join(b.shard, w.name, &identity{id: b.user, info: info})
+	j, no := b.session.join(b.shard, w.name, &identity{id: b.user, info: info}, catchUp{})
 	if no != nil {
 		b.t.Fatalf("refused: %+v", no)
 	}
@@ -216,7 +216,7 @@ func TestLateSubscribersAreForgotten(t *testing.T) {
 	for i := range 10 {
 		s := &session{app: a, conn: &server.Conn{}}
 		s.conn.SetValue(s)
-		if _, no := s.join(sh, "presence-a", &identity{id: fmt.Sprint(i)}); no != nil {
+		if _, no := s.join(sh, "presence-a", &identity{id: fmt.Sprint(i)}, catchUp{}); no != nil {
 			t.Fatal(no)
 		}
 		sessions = append(sessions, s)

@@ -35,9 +35,14 @@ func (h *Hub) relay(s *session, event clientEvent) {
 	}
 	h.published.Add(1)
 	s.app.published.Add(1)
-	m := h.newMessage(e.append(nil, name, userID), id)
+	frame := e.append(nil, name, userID)
+	m := h.newMessage(frame, id)
 	m.born = born()
-	s.app.deliver(name, m, nil)
+	var keep keep
+	if rule := config.historyRule(name); rule != nil && rule.ClientEvents {
+		keep.rule, m.kept = rule, &kept{frame: frame, exclude: id, at: h.now()}
+	}
+	s.app.deliver(name, m, keep)
 	s.app.show(func() Happening {
 		return Happening{
 			Kind: WatchClientEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text()),

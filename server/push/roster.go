@@ -1,6 +1,7 @@
 package push
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -33,6 +34,7 @@ type late struct {
 type subscriber struct {
 	conn *server.Conn
 	at   uint32 // index in the session's subscriptions
+	ids  bool   // events carry theirs
 }
 
 type subscription struct {
@@ -59,7 +61,8 @@ type fanout struct {
 	end    int
 }
 
-// message is one event for one channel, encoded once for everybody.
+// message is one event for one channel, encoded once for everybody, and once
+// more for those who want to know its id.
 type message struct {
 	serial      uint64 // of the channel
 	prepared    *server.Prepared
@@ -69,11 +72,24 @@ type message struct {
 	left        atomic.Int32 // rosters that do not all have it yet
 	excludeLoop int          // -1 when nobody is excluded
 	exclude     uint64       // the number of a connection of that loop
+
+	kept   *kept // what it is in the channel's history; nil when it is not in there
+	once   sync.Once
+	withID *server.Prepared // made when the first who wants it is there
+}
+
+// encoding is what a subscriber gets.
+func (m *message) encoding(ids bool) *server.Prepared {
+	if !ids || m.kept == nil {
+		return m.prepared
+	}
+	m.once.Do(func() { m.withID = m.kept.prepare() })
+	return m.withID
 }
 
 // add appends a subscriber and returns its index.
-func (r *roster) add(c *server.Conn, at int) (index uint32) {
-	r.subs = append(r.subs, subscriber{conn: c, at: uint32(at)})
+func (r *roster) add(c *server.Conn, at int, ids bool) (index uint32) {
+	r.subs = append(r.subs, subscriber{conn: c, at: uint32(at), ids: ids})
 	return uint32(len(r.subs) - 1)
 }
 
@@ -133,23 +149,26 @@ func (r *roster) move(from, to int) {
 }
 
 // next takes one subscriber who waits for the front message, and is over when
-// there is none. c is nil for one who does not get it. The subscriber counts as
+// there is none. p is what it gets, nil for nothing. The subscriber counts as
 // served from here on: a failed delivery ends a connection, and then it leaves the
 // roster in the middle of this.
-func (f *fanout) next() (c *server.Conn, over bool) {
+func (f *fanout) next() (c *server.Conn, p *server.Prepared, over bool) {
 	if f.cursor == f.end {
-		return nil, true
+		return nil, nil, true
 	}
 	r, m := f.roster, f.queue.front()
-	c = r.subs[f.cursor].conn
+	sub := r.subs[f.cursor]
 	f.cursor++
-	if m.excludeLoop == int(r.loop) && m.exclude == c.ID() {
-		return nil, false
+	if r.late != nil && m.serial <= r.late.since[sub.conn] {
+		return sub.conn, nil, false
 	}
-	if r.late != nil && m.serial <= r.late.since[c] {
-		return nil, false
+	if m.excludeLoop == int(r.loop) && m.exclude == sub.conn.ID() {
+		if sub.ids && m.kept != nil {
+			return sub.conn, m.kept.passed(r.channel.name), false
+		}
+		return sub.conn, nil, false
 	}
-	return c, false
+	return sub.conn, m.encoding(sub.ids), false
 }
 
 // begin starts the delivery of the front message to all who are subscribed now.

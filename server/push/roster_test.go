@@ -32,7 +32,7 @@ func TestRosterServesEverySubscriberOnce(t *testing.T) {
 					owed[sub.conn] = true
 				}
 			default:
-				c, over := f.next()
+				c, _, over := f.next()
 				if over {
 					if len(owed) != 0 {
 						t.Fatalf("seed %d: %d subscribers did not get the event", seed, len(owed))
@@ -66,7 +66,7 @@ func join(r *roster) *server.Conn {
 	c := &server.Conn{}
 	s := &session{conn: c}
 	c.SetValue(s)
-	s.subs = append(s.subs, subscription{roster: r, at: r.add(c, 0)})
+	s.subs = append(s.subs, subscription{roster: r, at: r.add(c, 0, false)})
 	return c
 }
 
@@ -103,7 +103,7 @@ func TestSubscriptionsStayConsistent(t *testing.T) {
 			if i := s.index(name); i >= 0 {
 				s.leave(sh, i)
 			} else {
-				s.join(sh, name, nil)
+				s.join(sh, name, nil, catchUp{})
 			}
 			check()
 		}

@@ -19,6 +19,8 @@ type shard struct {
 	task func() // run, made a value once
 	send func(*server.Conn, *server.Prepared) error
 
+	outbound int // bytes that may wait for one connection
+
 	pending   atomic.Int64 // events accepted and not yet delivered to all of a roster
 	delivered atomic.Uint64
 
@@ -137,7 +139,7 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 	m := f.queue.front() // of one app, like all of the queue
 	for steps < n && f.queue.len() > 0 {
 		steps++
-		c, over := f.next()
+		c, p, over := f.next()
 		switch {
 		case over:
 			done := f.queue.pop()
@@ -147,11 +149,11 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 			if f.queue.len() > 0 {
 				f.begin()
 			}
-		case c != nil:
+		case p != nil:
 			// Whoever cannot be sent to is being closed; its OnClose takes it
 			// out of the roster.
 			next := f.queue.front()
-			_ = s.send(c, next.prepared)
+			_ = s.send(c, p)
 			sent++
 			bytes += uint64(next.size)
 		}

@@ -25,7 +25,7 @@ func (h *Hub) subscribe(s *session, data JSON) {
 	sh := h.shards[s.conn.Loop()]
 	who, no := s.admission(h.socketID(s.conn), d)
 	if no == nil {
-		no = s.enter(sh, d.name, who)
+		no = s.enter(sh, d.name, who, d.resume)
 	}
 	if no != nil {
 		_ = s.conn.Send(server.Text, appendSubscriptionError(nil, d.channel, *no))
@@ -33,20 +33,27 @@ func (h *Hub) subscribe(s *session, data JSON) {
 }
 
 // enter subscribes s to a channel that admits it, and tells it what it starts from.
-func (s *session) enter(sh *shard, name string, who *identity) *subscriptionRefusal {
+func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *subscriptionRefusal {
 	// A second subscribe is answered like the first: a client that unsubscribes and
-	// subscribes in one breath must not end up with an error.
+	// subscribes in one breath must not end up with an error. It has missed nothing, so
+	// there is nothing to be told of the past.
 	if i := s.index(name); i >= 0 {
 		var j joined
+		if ask.ids {
+			s.subs[i].roster.subs[s.subs[i].at].ids = true
+		}
 		if m := s.member(name); m != nil {
 			j.members, j.count = s.app.present(s.subs[i].roster.channel, m)
 		}
 		s.succeed(sh, name, &j)
 		return nil
 	}
-	j, no := s.join(sh, name, who)
+	j, no := s.join(sh, name, who, ask)
 	if no != nil {
 		return no
+	}
+	if ask.resume && j.past.id != (position{}) {
+		s.app.history.settled(j.past.recovered)
 	}
 	kind := kindOf(name)
 	if kind.private && s.rare != nil {
@@ -54,7 +61,8 @@ func (s *session) enter(sh *shard, name string, who *identity) *subscriptionRefu
 	}
 	s.succeed(sh, name, &j)
 	switch {
-	case !kind.cache:
+	case !kind.cache || j.past.recovered:
+	case j.cached != nil && j.past.has(j.cached):
 	case j.cached != nil:
 		_ = s.conn.Send(server.Text, j.cached.frame)
 	default:
@@ -63,6 +71,7 @@ func (s *session) enter(sh *shard, name string, who *identity) *subscriptionRefu
 		sh.buf = append(sh.buf, `","data":"{}"}`...)
 		_ = s.conn.Send(server.Text, sh.buf)
 	}
+	s.replay(sh, &j.past)
 	return nil
 }
 
@@ -71,13 +80,16 @@ func (s *session) succeed(sh *shard, name string, j *joined) {
 	sh.buf = append(sh.buf[:0], `{"event":"pusher_internal:subscription_succeeded","channel":`...)
 	sh.buf = appendChannel(sh.buf, name)
 	if j.members == nil {
-		sh.buf = append(sh.buf, `,"data":"{}"}`...)
+		sh.buf = append(sh.buf, `,"data":"{}"`...)
 	} else {
 		sh.inner = appendMembers(sh.inner[:0], j.members, j.count)
 		sh.buf = append(sh.buf, `,"data":`...)
 		sh.buf = rawjson.AppendQuote(sh.buf, sh.inner)
-		sh.buf = append(sh.buf, '}')
 	}
+	if j.past.id != (position{}) {
+		sh.buf = j.past.appendResume(sh.buf)
+	}
+	sh.buf = append(sh.buf, '}')
 	_ = s.conn.Send(server.Text, sh.buf)
 	if cap(sh.buf) > keepBytes {
 		sh.buf, sh.inner = nil, nil
@@ -168,11 +180,12 @@ func (s *session) index(name string) int {
 }
 
 // join subscribes s, whose loop's shard is sh, to the named channel.
-func (s *session) join(sh *shard, name string, who *identity) (joined, *subscriptionRefusal) {
-	j, no := s.app.join(name, sh.loop, who)
+func (s *session) join(sh *shard, name string, who *identity, ask catchUp) (joined, *subscriptionRefusal) {
+	j, no := s.app.join(name, sh.loop, who, ask)
 	if no != nil {
 		return j, no
 	}
+	j.past.fit((sh.outbound - s.conn.Waiting()) / 2) // lists of members need room, too
 	sh.subscriptions.Add(1)
 	s.app.traffic.of(sh.loop).joined.Add(1)
 	s.show(WatchSubscribed, name)
@@ -180,7 +193,7 @@ func (s *session) join(sh *shard, name string, who *identity) (joined, *subscrip
 	if j.waiting {
 		r.postpone(s.conn, j.since)
 	}
-	at := r.add(s.conn, len(s.subs))
+	at := r.add(s.conn, len(s.subs), ask.ids)
 	s.subs = append(s.subs, subscription{roster: r, at: at})
 	if j.member != nil {
 		s.rarely().seats = append(s.rarely().seats, seat{r.channel, j.member})

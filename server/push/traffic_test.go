@@ -76,7 +76,7 @@ func TestLatency(t *testing.T) {
 	for loop := range 2 {
 		s := &session{app: a, conn: new(server.Conn)}
 		s.conn.SetValue(s)
-		if _, no := s.join(h.shards[loop], "news", nil); no != nil {
+		if _, no := s.join(h.shards[loop], "news", nil, catchUp{}); no != nil {
 			t.Fatal(no)
 		}
 	}

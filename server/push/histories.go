@@ -1,0 +1,255 @@
+package push
+
+import (
+	"container/heap"
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// histories is the last events of an app's channels that have a HistoryRule,
+// with subscribers or without. Its callers hold the stripe of the channel they ask
+// for, while they hand an event to the rosters or add somebody to one: so an event is in
+// what a subscriber catches up with or delivered to it, and never both or neither.
+type histories struct {
+	mu     sync.Mutex
+	byName map[string]*ring
+	order  byExpiry // all rings
+	bytes  int      // of all rings and their events
+	epoch  uint64   // the last one that was given out; 0 before the first
+	counts HistoryStats
+}
+
+// HistoryStats counts what is kept of channels.
+type HistoryStats struct {
+	Channels  int    // with history, now
+	Bytes     int    // that it takes now, roughly
+	Recovered uint64 // subscriptions that caught up with all they had missed
+	Gaps      uint64 // subscriptions that were told that they could not
+	Evicted   uint64 // channels whose history gave way to others' for a limit
+}
+
+func (s *HistoryStats) add(other HistoryStats) {
+	s.Channels += other.Channels
+	s.Bytes += other.Bytes
+	s.Recovered += other.Recovered
+	s.Gaps += other.Gaps
+	s.Evicted += other.Evicted
+}
+
+// catchUp is what somebody who subscribes asks of a channel's history.
+type catchUp struct {
+	ids    bool     // events are to carry their ids
+	resume bool     // what came after from is wanted
+	from   position // may be none of ours; then there is a gap
+	// former are the connections that the subscriber had before: events that were
+	// not for these are not for it.
+	former []SocketID
+}
+
+// past is what a new subscriber gets of a channel's history, before anything
+// that is delivered later.
+type past struct {
+	// id is where the channel was when it was joined. It is the zero position when
+	// the channel keeps nothing or nobody asked for ids.
+	id        position
+	recovered bool    // events are all that the subscriber has missed
+	events    []*kept // the oldest first
+}
+
+// keep adds an event to the named channel's history. It makes k whole, which
+// until then has no position.
+func (h *histories) keep(name string, k *kept, rule *HistoryRule, limits *AppLimits, followed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.make(name)
+	before := r.bytes
+	r.put(k)
+	r.trim(rule, min(limits.HistoryChannelBytes, limits.HistoryBytes-ringOverhead), k.at)
+	h.bytes += r.bytes - before
+	r.followed = r.followed || followed
+	h.use(r, rule, k.at)
+	h.shrink(limits, r)
+}
+
+// catchUp returns what somebody gets who joins the named channel now.
+func (h *histories) catchUp(name string, ask catchUp, rule *HistoryRule, limits *AppLimits, now time.Time) (p past) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.byName[name]
+	if r == nil && !ask.ids {
+		return p
+	}
+	r = h.make(name)
+	before := r.bytes
+	r.trim(rule, limits.HistoryChannelBytes, now)
+	h.bytes += r.bytes - before
+	if ask.resume {
+		p.events, p.recovered = r.after(ask.from)
+		p.events = without(p.events, ask.former)
+	} else {
+		p.events = r.latest(rule.Rewind.Count, rule.Rewind.Age, now)
+	}
+	if ask.ids {
+		p.id = position{r.epoch, r.last}
+		r.followed = true
+		h.use(r, rule, now)
+		h.shrink(limits, r)
+	}
+	return p
+}
+
+// without returns the events that are for somebody who had these connections.
+func without(events []*kept, former []SocketID) []*kept {
+	left := events[:0]
+	for _, k := range events {
+		if !k.excludes(former) {
+			left = append(left, k)
+		}
+	}
+	return left
+}
+
+func (k *kept) excludes(connections []SocketID) bool {
+	for _, c := range connections {
+		if c == k.exclude && c != (SocketID{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// left says that the named channel has no subscribers any more.
+func (h *histories) left(name string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.byName[name]; r != nil {
+		r.followed = false
+		r.expires = now.Add(r.ttl)
+		heap.Fix(&h.order, r.place)
+	}
+}
+
+// make returns the named channel's ring, new if need be. h is locked.
+func (h *histories) make(name string) *ring {
+	if r := h.byName[name]; r != nil {
+		return r
+	}
+	if h.byName == nil {
+		h.byName = make(map[string]*ring)
+	}
+	if h.epoch == 0 {
+		// Positions that another run of the server gave out must not come up again.
+		var b [8]byte
+		rand.Read(b[:]) // never fails; crypto/rand ends the program instead
+		h.epoch = binary.LittleEndian.Uint64(b[:]) >> 12
+	}
+	h.epoch++
+	r := &ring{name: name, epoch: h.epoch}
+	h.byName[name] = r
+	h.bytes += ringOverhead
+	heap.Push(&h.order, r)
+	return r
+}
+
+// use puts off the end of a ring. h is locked.
+func (h *histories) use(r *ring, rule *HistoryRule, now time.Time) {
+	r.ttl, r.expires = rule.TTL, now.Add(rule.TTL)
+	heap.Fix(&h.order, r.place)
+}
+
+// shrink forgets the rings that would go next until the limits are kept, but
+// not the one that was just used. h is locked.
+func (h *histories) shrink(limits *AppLimits, used *ring) {
+	for len(h.order) > 1 && (h.bytes > limits.HistoryBytes || len(h.order) > limits.HistoryChannels) {
+		r := h.order[0]
+		if r == used {
+			r = h.order.second()
+		}
+		h.forget(r)
+		h.counts.Evicted++
+	}
+}
+
+// forget drops a ring. Whoever knows a position in it has a gap: the channel's
+// next ring has another epoch. h is locked.
+func (h *histories) forget(r *ring) {
+	heap.Remove(&h.order, r.place)
+	delete(h.byName, r.name)
+	h.bytes -= ringOverhead + r.bytes
+}
+
+// expire forgets what is over, and reports whether anything is left.
+func (h *histories) expire(now time.Time) (left bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.order) > 0 && !now.Before(h.order[0].expires) {
+		r := h.order[0]
+		if !r.followed {
+			h.forget(r)
+			continue
+		}
+		// Its subscribers have all there was. They keep their position in it, or a
+		// quiet channel would seem to have a gap.
+		h.bytes -= r.bytes
+		for r.events.len() > 0 {
+			r.drop()
+		}
+		r.expires = now.Add(r.ttl)
+		heap.Fix(&h.order, 0)
+	}
+	return len(h.order) > 0
+}
+
+// settled counts what became of a subscription that wanted to resume.
+func (h *histories) settled(recovered bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if recovered {
+		h.counts.Recovered++
+	} else {
+		h.counts.Gaps++
+	}
+}
+
+func (h *histories) stats() HistoryStats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.counts
+	s.Channels, s.Bytes = len(h.order), h.bytes
+	return s
+}
+
+// byExpiry is a heap of rings: the one that expires next is the first.
+type byExpiry []*ring
+
+func (o byExpiry) Len() int           { return len(o) }
+func (o byExpiry) Less(i, j int) bool { return o[i].expires.Before(o[j].expires) }
+
+func (o byExpiry) Swap(i, j int) {
+	o[i], o[j] = o[j], o[i]
+	o[i].place, o[j].place = i, j
+}
+
+func (o *byExpiry) Push(x any) {
+	r := x.(*ring)
+	r.place = len(*o)
+	*o = append(*o, r)
+}
+
+func (o *byExpiry) Pop() any {
+	last := len(*o) - 1
+	r := (*o)[last]
+	(*o)[last] = nil
+	*o = (*o)[:last]
+	return r
+}
+
+// second is the ring that expires next after the first. There are at least two.
+func (o byExpiry) second() *ring {
+	if len(o) > 2 && o.Less(2, 1) {
+		return o[2]
+	}
+	return o[1]
+}
