@@ -123,7 +123,7 @@ func (cfg *Config) fields() []field {
 		during(&cfg.IdleTimeout, Bound{Name: "IdleTimeout", State: "open", MayBeOff: true,
 			What: "silence of the client, Pongs counting as words", Beyond: "IdleCode", Counter: "IdleTimeouts"}),
 		during(&t.Close, Bound{Name: "Timeouts.Close", State: "closing, lingering", Default: int64(5 * time.Second),
-			What: "from our Close frame to the client's, and to the end of its stream", Beyond: "cut", Counter: "CloseTimeouts"}),
+			What: "from our Close frame, once it was sent, to the client's, and to the end of its stream", Beyond: "cut", Counter: "CloseTimeouts"}),
 		during(&t.Drain, Bound{Name: "Timeouts.Drain", Default: int64(10 * time.Second),
 			What: "the window over which Shutdown spreads its Close frames", Beyond: "all are told"}),
 		number(&l.HTTPConns, Bound{Name: "Limits.HTTPConns", Unit: "connections", State: "http", Default: 1024, Max: 1 << 20,

@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 	"github.com/roost-ws/roost/server/internal/engine"
@@ -19,6 +21,36 @@ type closing struct {
 	discarded int         // bytes read while lingering
 }
 
+// reasons keeps what Conn.Close was told for OnClose. Most connections are never
+// closed by the application, and one has no room to spare for it.
+type reasons struct {
+	count atomic.Int32 // of what is in of
+	mu    sync.Mutex
+	of    map[*Conn]string
+}
+
+func (r *reasons) put(c *Conn, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = make(map[*Conn]string)
+	}
+	r.of[c] = reason
+	r.count.Store(int32(len(r.of)))
+}
+
+func (r *reasons) take(c *Conn) string {
+	if r.count.Load() == 0 {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reason := r.of[c]
+	delete(r.of, c)
+	r.count.Store(int32(len(r.of)))
+	return reason
+}
+
 // remember keeps the first account of how the connection ended.
 func (c *Conn) remember(err *CloseError) {
 	if r := c.rarely(); r.err == nil {
@@ -31,7 +63,7 @@ func (c *Conn) remember(err *CloseError) {
 func (c *Conn) fail(err *CloseError) {
 	c.settle() // if the application's own was queued, it came first
 	c.remember(err)
-	c.pipe.EnqueueLast(wire.AppendClose(nil, err.Code, err.Reason), uint16(err.Code)) // fails when a Close is queued already
+	c.pipe.EnqueueLast(wire.AppendClose(nil, err.Code, err.Reason), uint16(err.Code), nil) // fails when a Close is queued already
 	c.end()
 }
 
@@ -55,7 +87,7 @@ func (c *Conn) onCloseFrame(payload []byte) {
 	c.remember(&CloseError{Code: code, Reason: reason, Remote: true})
 	// "When sending a Close frame in response, the endpoint typically echos the
 	// status code it received." RFC 6455, 5.5.1.
-	c.pipe.EnqueueLast(wire.AppendClose(nil, code, ""), uint16(code))
+	c.pipe.EnqueueLast(wire.AppendClose(nil, code, ""), uint16(code), nil)
 	c.end()
 }
 
@@ -104,6 +136,23 @@ func (c *Conn) await() {
 	c.pipe.SetDue(c.since + c.srv.ticks.close)
 }
 
+// overdue reports whether a closing or lingering connection has had its time;
+// otherwise it sets the next deadline. The time for an answer begins when our
+// last words have left; until then they may take as long as any others.
+func (c *Conn) overdue(now engine.Tick) bool {
+	t := &c.srv.ticks
+	due := c.since + t.close // the deadline may have been an earlier state's, already on its way here
+	if oldest := c.pipe.Oldest(); oldest != 0 && now >= due {
+		if now >= oldest+t.stall {
+			return true
+		}
+		c.since = now
+		due = min(now+t.close, oldest+t.stall)
+	}
+	c.pipe.SetDue(due)
+	return now >= due
+}
+
 // discard counts what came after the end.
 func (c *Conn) discard(n int) {
 	r := c.rarely()
@@ -141,7 +190,7 @@ func (c *Conn) heed() {
 // settle moves the connection to closing if the application queued a Close frame.
 func (c *Conn) settle() {
 	if code, sealed := c.pipe.Sealed(); sealed && c.state == stateOpen {
-		c.remember(&CloseError{Code: StatusCode(code)})
+		c.remember(&CloseError{Code: StatusCode(code), Reason: c.srv.reasons.take(c)})
 		c.setState(stateClosing)
 		c.await()
 	}

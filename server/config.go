@@ -83,7 +83,7 @@ type Limits struct {
 type Timeouts struct {
 	Handshake time.Duration // from accept to the whole request head; default 10 s
 	Message   time.Duration // from the first byte of a message to its last; default 60 s
-	Close     time.Duration // from our Close frame to the peer's, and to the end of its stream; default 5 s
+	Close     time.Duration // from our Close frame, once it was sent, to the peer's, and to the end of its stream; default 5 s
 	Stall     time.Duration // how long a byte may wait for a slow client; default 10 s
 	Drain     time.Duration // the window over which Shutdown spreads its Close frames; default 10 s
 	HTTPRead  time.Duration // for a request to Config.HTTP, body included; default 30 s

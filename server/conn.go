@@ -86,8 +86,16 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	if code != StatusNone && !wire.ValidCloseCode(code) {
 		code = StatusInternalError
 	}
-	return c.pipe.EnqueueLast(wire.AppendClose(nil, code, reason), uint16(code))
+	frame := wire.AppendClose(nil, code, reason)
+	var taken func()
+	if len(frame) > closeHead {
+		taken = func() { c.srv.reasons.put(c, string(frame[closeHead:])) }
+	}
+	return c.pipe.EnqueueLast(frame, uint16(code), taken)
 }
+
+// closeHead is what stands before the reason in a Close frame of ours.
+const closeHead = 4
 
 // Value returns what SetValue set. Both belong to the connection's callbacks;
 // other goroutines may read a value that OnOpen set and nobody changes.

@@ -45,7 +45,7 @@ const (
 )
 
 // CloseError says how a connection ended. Of what Conn.Close was given it
-// repeats the code.
+// repeats what was sent.
 type CloseError struct {
 	Code   StatusCode
 	Reason string

@@ -50,7 +50,7 @@ func TestCloseByServer(t *testing.T) {
 		// Until the client has answered, OnClose does not come, and messages are dropped.
 		c.send(text("late"), goodbye(4000, ""))
 		c.eof()
-		st.told(0, "open /, text hello, close 4000")
+		st.told(0, "open /, text hello, close 4000 over")
 	})
 }
 
@@ -68,7 +68,7 @@ func TestCloseByBoth(t *testing.T) {
 			c.Close()
 			want := "open /, close 4001 client (remote)"
 			if f.code() == 4000 {
-				want = "open /, close 4000"
+				want = "open /, close 4000 server"
 			}
 			st.told(i, want)
 		}
@@ -234,7 +234,7 @@ func TestCloseInsideCallbacks(t *testing.T) {
 				c.send(goodbye(4000, ""))
 				c.eof()
 				st.told(0, map[string]string{
-					"open": "open /, close 4000", "message": "open /, text hello, close 4000",
+					"open": "open /, close 4000 open", "message": "open /, text hello, close 4000 message",
 				}[where])
 			})
 		})

@@ -32,6 +32,7 @@ type Server struct {
 	away       atomic.Int64 // connections that are being turned away
 	address    *addresses   // nil without a limit
 	complaints complaints
+	reasons    reasons
 
 	closing   atomic.Bool   // no new connections
 	drainFrom atomic.Int64  // connections when Shutdown began
@@ -194,6 +195,7 @@ func (s *Server) count(c *Conn, client netip.Addr) turned {
 // forget gives back what admit counted.
 func (s *Server) forget(c *Conn) {
 	s.stats.states[stateClosed].Add(-1)
+	s.reasons.take(c) // when the application closed what was ending already
 	if c.turned != welcome {
 		s.away.Add(-1)
 		return

@@ -223,9 +223,7 @@ func (c *Conn) Tick(now engine.Tick) {
 			c.pipe.SetDue(due)
 		}
 	case stateClosing, stateLingering:
-		// The deadline may have been an earlier state's, already on its way here.
-		if due := c.since + c.srv.ticks.close; now < due {
-			c.pipe.SetDue(due)
+		if !c.overdue(now) {
 			return
 		}
 		c.srv.stats.CloseTimeouts.Add(1)
@@ -240,7 +238,7 @@ func (c *Conn) Ended(fault error) {
 		c.settle()
 		c.remember(&CloseError{Code: c.srv.cfg.ShutdownCode, Reason: "server closed"})
 		if c.state == stateOpen {
-			c.pipe.EnqueueLast(wire.AppendClose(nil, c.srv.cfg.ShutdownCode, "server closed"), uint16(c.srv.cfg.ShutdownCode))
+			c.pipe.EnqueueLast(wire.AppendClose(nil, c.srv.cfg.ShutdownCode, "server closed"), uint16(c.srv.cfg.ShutdownCode), nil)
 		}
 		c.pipe.Finish()
 	case c.state == stateConnecting:

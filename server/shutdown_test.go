@@ -76,7 +76,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("all clients were told within %v of %v", spread, window)
 		}
 		for i := range 40 {
-			st.told(i, "open /, text hello, close 1012")
+			st.told(i, "open /, text hello, close 1012 server is shutting down")
 		}
 	})
 }

@@ -246,6 +246,9 @@ func (st *site) check() {
 			}
 		}
 	}
+	if n := st.reasons.count.Load(); n != 0 {
+		st.t.Errorf("a closed server keeps %d reasons", n)
+	}
 	stats := st.Stats()
 	if n := stats.Conns + stats.Connecting + stats.Open + stats.Closing + stats.Lingering + stats.HTTP; n != 0 {
 		st.t.Errorf("a closed server still counts connections: %+v", stats)

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/sys"
 )
 
 // stalled is a connection whose client reads nothing, with all queues on the
@@ -36,6 +38,51 @@ func (c *client) message() frame {
 		c.skipped++
 	}
 	return f
+}
+
+// writeCounter counts attempts to write.
+type writeCounter struct {
+	tightKernel
+	writes *atomic.Int64
+}
+
+func (k writeCounter) Write(fd int, b []byte) (int, error) {
+	k.writes.Add(1)
+	return k.tightKernel.Write(fd, b)
+}
+
+func (k writeCounter) Writev(fd int, bufs [][]byte) (int, error) {
+	k.writes.Add(1)
+	return k.tightKernel.Writev(fd, bufs)
+}
+
+// A client that takes nothing costs a sender its own memory and no system call:
+// the kernel is asked again when it reports room, or once in a tick.
+func TestSendToStalledClient(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		writes := new(atomic.Int64)
+		st := start(t, Handler{}, Config{Inline: inline, SlowConsumer: DropOldest, Timeouts: Timeouts{Stall: patience},
+			kernel: writeCounter{tightKernel{sys.Real()}, writes}})
+		c := dialAddr(t, st.addr, narrow).open("/")
+		conn := st.nth(0).conn
+		for conn.pipe.Waiting() < 200<<10 {
+			conn.Send(Binary, make([]byte, 4<<10))
+		}
+		time.Sleep(200 * time.Millisecond) // acknowledgements on their way make room once more
+		const sends = 5000
+		began, before := time.Now(), writes.Load()
+		for i := range sends {
+			conn.Send(Text, []byte(numbered(i, 0)))
+		}
+		conn.Send(Text, []byte("last"))
+		ticks := int64(time.Since(began)/(100*time.Millisecond)) + 2
+		if n := writes.Load() - before; n > ticks+10 {
+			t.Errorf("%d writes for %d messages to a client that does not read, in %d ticks", n, sends, ticks)
+		}
+		for f := c.frame(); string(f.payload) != "last"; f = c.frame() {
+		}
+		c.goodbye()
+	})
 }
 
 // CloseSlow: the message that finds no room is the last; the client learns why.

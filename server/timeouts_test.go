@@ -166,6 +166,38 @@ func TestTimeoutClose(t *testing.T) {
 	})
 }
 
+// The time to answer begins when the Close frame has left: a client that is busy
+// taking what came before it has Timeouts.Stall for that, and no more.
+func TestTimeoutCloseBehindQueue(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		for _, stall := range []time.Duration{patience, 3 * short} {
+			st := start(t, Handler{}, Config{Inline: inline, Timeouts: Timeouts{Close: short, Stall: stall}})
+			c := dialAddr(t, st.addr, narrow).open("/")
+			conn := st.nth(0).conn
+			for conn.pipe.Waiting() < 300<<10 {
+				conn.Send(Binary, make([]byte, 4<<10))
+			}
+			began := time.Now()
+			conn.Close(4000, "over")
+			if stall != patience {
+				st.quiet()
+				if took := time.Since(began); took < stall-tick {
+					t.Errorf("a client that takes nothing was cut after %v, with %v to stall", took, stall)
+				}
+				continue
+			}
+			time.Sleep(3 * short)
+			if f := c.message(); f.String() != "close 4000 over" {
+				t.Errorf("got %v", f)
+			}
+			c.send(goodbye(4000, ""))
+			c.eof()
+			c.Close()
+			st.told(0, "open /, close 4000 over")
+		}
+	})
+}
+
 // What a client sends behind the end is read and thrown away, but not without bound.
 func TestLingerIsBoundedInBytes(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {

@@ -62,6 +62,7 @@ const (
 	flagEnded                       // the session knows that the stream has ended
 	flagFinished                    // the session is over
 	flagDetached                    // the descriptor was taken away
+	flagRetry                       // the kernel may have room again: the next flush is to try
 )
 
 // Conn is one connection. It is embedded in a session; the fields are the
@@ -153,8 +154,9 @@ func (c *Conn) EnqueueShared(unit []byte) error {
 
 // EnqueueLast is Enqueue for the unit after which there is no other: every
 // later call fails with ErrClosed. No limit stops it. The session's Asked is called.
-// note, below 16,384, is for Sealed to return.
-func (c *Conn) EnqueueLast(unit []byte, note uint16) error {
+// note, below 16,384, is for Sealed to return; before it can be, taken is called
+// unless it is nil.
+func (c *Conn) EnqueueLast(unit []byte, note uint16, taken func()) error {
 	c.mu.Lock()
 	o, err := c.admit(len(unit), true)
 	if err != nil {
@@ -164,6 +166,9 @@ func (c *Conn) EnqueueLast(unit []byte, note uint16) error {
 	o.add(unit, nil, c.loop.Now())
 	c.renote(o)
 	c.tail |= tailSealed | note&tailNote
+	if taken != nil {
+		taken()
+	}
 	c.mu.Unlock()
 	if c.word.signal(sigFlush | sigAsked) {
 		c.serve(nil)

@@ -23,15 +23,16 @@ const (
 // which the oldest may be partly sent. All fields are guarded by Conn.mu
 // except iov, which belongs to the connection's owner.
 type outbound struct {
-	segs   []seg
-	head   int    // segs[head] is the oldest with unsent bytes
-	sent   int    // bytes of segs[head] that the kernel has
-	bytes  int    // unsent bytes, plus segCost for each segment
-	flight int    // segments that the owner is writing now: they must not be dropped
-	corked bool   // the owner is in a turn and will flush at its end
-	spare  []byte // buffer for the next owned segment, or nil
-	noted  int    // of bytes, what the loop's sum of waiting bytes has
-	iov    [][]byte
+	segs    []seg
+	head    int    // segs[head] is the oldest with unsent bytes
+	sent    int    // bytes of segs[head] that the kernel has
+	bytes   int    // unsent bytes, plus segCost for each segment
+	flight  int    // segments that the owner is writing now: they must not be dropped
+	refused Tick   // when the kernel last had no room; 0: it was not asked, or took something since
+	corked  bool   // the owner is in a turn and will flush at its end
+	spare   []byte // buffer for the next owned segment, or nil
+	noted   int    // of bytes, what the loop's sum of waiting bytes has
+	iov     [][]byte
 
 	lent  []byte // a message that may be sent where it lies, see Conn.Lend; nil as a rule
 	at    int    // where it begins in lent
@@ -226,6 +227,7 @@ func (o *outbound) split(unit UnitFunc) (cost int) {
 // the turn. The cork's own buffer stays behind for the next turn.
 func (o *outbound) spill(unit UnitFunc) *outbound {
 	to := outbounds.Get().(*outbound)
+	to.refused = o.refused
 	for i := o.head; i < len(o.segs); i++ {
 		s := o.segs[i]
 		start := 0
@@ -254,5 +256,5 @@ func (o *outbound) clear() {
 		o.segs[i] = seg{}
 	}
 	o.segs, o.head, o.sent, o.bytes, o.flight = o.segs[:0], 0, 0, 0, 0
-	o.lent, o.debts = nil, 0
+	o.lent, o.debts, o.refused = nil, 0, 0
 }

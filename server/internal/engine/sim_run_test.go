@@ -314,7 +314,7 @@ func (r *simRun) sender(me uint32) {
 			s.pipe.Ask()
 		case 2:
 			if w.Rand.IntN(4) == 0 {
-				s.pipe.EnqueueLast(appendUnit(nil, kindLast, s.client, lastAsked, 0), 1)
+				s.pipe.EnqueueLast(appendUnit(nil, kindLast, s.client, lastAsked, 0), 1, nil)
 			}
 		case 3:
 			r.post(s.pipe.Loop())

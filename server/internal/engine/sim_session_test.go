@@ -251,7 +251,7 @@ func (s *simSession) handle(u unit) {
 
 // fail says a last word and lingers, so that it can be heard.
 func (s *simSession) fail(reason uint32) {
-	s.pipe.EnqueueLast(appendUnit(nil, kindLast, s.client, reason, 0), 1)
+	s.pipe.EnqueueLast(appendUnit(nil, kindLast, s.client, reason, 0), 1, nil)
 	s.end()
 }
 

@@ -37,6 +37,9 @@ func (c *Conn) serve(w *worker) {
 // perform does one round of work and returns the bits that it had to leave to
 // a goroutine that may run application code.
 func (c *Conn) perform(w *worker, bits uint32) (park uint32) {
+	if bits&(sigWritable|sigExpired|sigStop) != 0 {
+		c.flags |= flagRetry
+	}
 	if bits&(sigWritable|sigFlush|sigExpired) != 0 {
 		c.flush()
 	}
@@ -252,9 +255,12 @@ func (c *Conn) uncork(w *worker) {
 	c.mu.Unlock()
 }
 
-// flush writes the outbound queue until it is empty or the kernel refuses.
+// flush writes the outbound queue until it is empty or the kernel refuses. What
+// it refused it is not asked again before it reports room; but once in a tick,
+// because it reports none when it was memory that it lacked.
 func (c *Conn) flush() (refused bool) {
 	e := c.loop.e
+	now := c.loop.Now()
 	for {
 		c.mu.Lock()
 		o := c.out
@@ -266,6 +272,12 @@ func (c *Conn) flush() (refused bool) {
 			c.mu.Unlock()
 			return false
 		}
+		if c.flags&flagRetry == 0 && o.refused == now {
+			c.mu.Unlock()
+			return true
+		}
+		c.flags &^= flagRetry
+		o.refused = 0
 		bufs := o.view(sys.IOVMax)
 		c.mu.Unlock()
 
@@ -291,6 +303,9 @@ func (c *Conn) flush() (refused bool) {
 			return false
 		}
 		if err != nil && !c.refusal(err) {
+			c.mu.Lock()
+			o.refused = now
+			c.mu.Unlock()
 			return true
 		}
 	}
@@ -304,6 +319,7 @@ func (c *Conn) unhook() {
 		if cap(o.spare) > spareMax {
 			o.spare = nil
 		}
+		o.refused = 0
 		outbounds.Put(o)
 	}
 }
