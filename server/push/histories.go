@@ -100,6 +100,26 @@ func (h *histories) catchUp(name string, ask catchUp, rule *HistoryRule, limits 
 	return p
 }
 
+// recall returns what the named channel keeps, or what came after the event with
+// the id since. Nothing is used by being looked at.
+func (h *histories) recall(name, since string, rule *HistoryRule, limits *AppLimits, now time.Time) (id position, events []*kept, complete bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.byName[name]
+	if r == nil {
+		return id, nil, since == ""
+	}
+	before := r.bytes
+	r.trim(rule, limits.HistoryChannelBytes, now)
+	h.bytes += r.bytes - before
+	id = position{r.epoch, r.last}
+	if since == "" {
+		return id, r.latest(rule.Size, rule.TTL, now), true
+	}
+	events, complete = r.after(parsePosition(since))
+	return id, events, complete
+}
+
 // without returns the events that are for somebody who had these connections.
 func without(events []*kept, former []SocketID) []*kept {
 	left := events[:0]

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/roost-ws/roost/server/push"
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
@@ -40,8 +43,8 @@ func (c *call) postEvent() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.hub.Publish(c.app.ID, e.Event); err != nil {
-		return nil, publishFailure(err)
+	if err := c.publish(e.Event); err != nil {
+		return nil, err
 	}
 	if e.info.none() {
 		return emptyReply, nil
@@ -59,8 +62,8 @@ func (c *call) postBatch() ([]byte, error) {
 	for i := range events {
 		publish[i] = events[i].Event
 	}
-	if err := c.hub.Publish(c.app.ID, publish...); err != nil {
-		return nil, publishFailure(err)
+	if err := c.publish(publish...); err != nil {
+		return nil, err
 	}
 	if !asked {
 		return emptyReply, nil
@@ -75,6 +78,23 @@ func (c *call) postBatch() ([]byte, error) {
 		}
 	}
 	return append(b, "]}"...), nil
+}
+
+// publish publishes events and notes their ids: one for each channel of each
+// event, in order, and - for a channel that keeps no history.
+func (c *call) publish(events ...push.Event) error {
+	ids, err := c.hub.PublishIDs(c.app.ID, events...)
+	if err != nil {
+		return publishFailure(err)
+	}
+	if !slices.ContainsFunc(ids, func(id string) bool { return id != "" }) {
+		return nil
+	}
+	for i, id := range ids {
+		ids[i] = cmp.Or(id, "-")
+	}
+	c.ids = strings.Join(ids, ", ")
+	return nil
 }
 
 // parseBatch reads {"batch": [...]}. asked is whether any event asks for info.
@@ -118,8 +138,8 @@ func (c *call) postToChannel() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if err := c.hub.Publish(c.app.ID, e); err != nil {
-		return nil, publishFailure(err)
+	if err := c.publish(e); err != nil {
+		return nil, err
 	}
 	return emptyReply, nil
 }

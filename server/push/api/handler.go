@@ -63,6 +63,7 @@ type call struct {
 	params map[string]string // the query
 	names  []string          // what stood in place of the * of the route, decoded
 	body   []byte
+	ids    string // of what was published, for the header Roost-Id; empty when nothing has one
 }
 
 // route is one call of the API. path begins below /apps/{id}; a * stands for
@@ -81,6 +82,7 @@ var routes = []route{
 	{method: http.MethodGet, path: "channels", body: smallBody, serve: (*call).getChannels},
 	{method: http.MethodGet, path: "channels/*", body: smallBody, serve: (*call).getChannel},
 	{method: http.MethodGet, path: "channels/*/users", body: smallBody, serve: (*call).getUsers},
+	{method: http.MethodGet, path: "channels/*/history", body: smallBody, serve: (*call).getHistory},
 	{method: http.MethodPost, path: "users/*/terminate_connections", body: smallBody, serve: (*call).terminate},
 	// What SDKs of long ago call.
 	{method: http.MethodPost, path: "channels/*/events", body: eventBody, serve: (*call).postToChannel, status: http.StatusAccepted},
@@ -155,6 +157,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 		reply, err = from.once.do(r.Context(), h.now(), c, path, key, rt.serve)
 	} else {
 		reply, err = rt.serve(c)
+	}
+	if c.ids != "" && err == nil {
+		w.Header().Set("Roost-Id", c.ids)
 	}
 	return reply, cmp.Or(rt.status, http.StatusOK), err
 }

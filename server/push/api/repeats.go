@@ -33,6 +33,7 @@ type attempt struct {
 	at          time.Time
 	done        chan struct{} // closed when reply and err are there
 	reply       []byte
+	ids         string
 	err         error
 }
 
@@ -59,6 +60,7 @@ func (r *repeats) do(ctx context.Context, now time.Time, c *call, path, key stri
 			}
 		}()
 		first.reply, first.err = serve(c)
+		first.ids = c.ids
 		served = true
 		r.settle(first)
 		return first.reply, first.err
@@ -68,6 +70,7 @@ func (r *repeats) do(ctx context.Context, now time.Time, c *call, path, key stri
 	}
 	select {
 	case <-first.done:
+		c.ids = first.ids
 		return first.reply, first.err
 	case <-ctx.Done():
 		return nil, &failure{http.StatusServiceUnavailable, "The first call with this Idempotency-Key is still being served"}
