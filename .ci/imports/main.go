@@ -62,6 +62,7 @@ var (
 		"github.com/panjf2000/ants/v2":        {"server/internal/engine"},
 		"github.com/nats-io":                  {"server/push/cluster"},
 		"go.etcd.io/bbolt":                    {"server/push/webhook"},
+		"github.com/golang-jwt/jwt/v5":        {"server/push/internal/token"},
 		"github.com/prometheus/client_golang": {"server/metrics"},
 		"github.com/prometheus/client_model":  {"server/metrics"},
 		"github.com/alecthomas/kong":          {"cmd/..."},
@@ -74,6 +75,7 @@ var (
 		"golang.org/x/sys":                    {"server"},
 		"github.com/gorilla/websocket":        {"cmd/...", "server"},
 		"github.com/coder/websocket":          {"cmd/...", "server"},
+		"github.com/golang-jwt/jwt/v5":        {"server/push"},
 		"github.com/pusher/pusher-http-go/v5": {"cmd/roost", "server/push", "server/push/api", "server/push/webhook"},
 	}
 )

@@ -25,6 +25,7 @@ type appTable struct {
 	CountOnly         []string       `toml:"count_only"`
 	CacheTTL          duration       `toml:"cache_ttl"`
 	History           []historyTable `toml:"history"`
+	Tokens            tokensTable    `toml:"tokens"`
 	Limits            limitsTable    `toml:"limits"`
 	Webhooks          []webhookTable `toml:"webhooks"`
 }
@@ -134,13 +135,16 @@ func (t *appTable) app(f *file) (push.App, error) {
 			Rewind: push.Rewind{Count: h.Rewind.Count, Age: h.Rewind.Age.Duration},
 		})
 	}
+	var err error
+	if app.Tokens, err = t.Tokens.tokens(f); err != nil {
+		return app, fmt.Errorf("%s: app %s: tokens: key_file: %w", f.path, t.ID, err)
+	}
 	if t.SecretFile == "" {
 		return app, nil
 	}
 	if t.Secret != "" {
 		return app, fmt.Errorf("%s: app %s has secret and secret_file: leave one out", f.path, t.ID)
 	}
-	var err error
 	if app.Secret, err = readSecret(f.beside(t.SecretFile)); err != nil {
 		return app, fmt.Errorf("%s: app %s: secret_file: %w", f.path, t.ID, err)
 	}

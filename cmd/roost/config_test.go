@@ -211,8 +211,10 @@ func TestConfigReachesEveryField(t *testing.T) {
 	full = strings.NewReplacer(`secret = "{{secret}}"`, "", "{{id}}", "1", "{{key}}", "k",
 		"= false", "= true", `"3s"`, `"off"`).Replace(full)
 	path := write(t, "roost.toml", full)
-	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "roost.secret"), []byte("s"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"roost.secret", "tokens.pem"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte("s"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	serve := &serveCmd{Config: path}
 	got, err := serve.tenants()

@@ -49,7 +49,7 @@ type cli struct {
 	Users     usersCmd     `cmd:"" help:"List who is on a presence channel."`
 	Terminate terminateCmd `cmd:"" help:"Close all connections of a user."`
 	Sign      signCmd      `cmd:"" help:"Authorise a connection for a channel, or sign a user in, as a backend would."`
-	Token     tokenCmd     `cmd:"" help:"Make a JWT that names a user and channels. This version of the server takes none yet."`
+	Token     tokenCmd     `cmd:"" help:"Make a token (JWT) that names a user and channels, as a backend would."`
 
 	Checkconfig checkconfigCmd `cmd:"" help:"Look for mistakes in a configuration file and the environment."`
 	Genconfig   genconfigCmd   `cmd:"" help:"Print a configuration file with a new app and every setting explained."`

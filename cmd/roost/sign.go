@@ -1,9 +1,10 @@
 package main
 
 import (
-	"encoding/base64"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/roost-ws/roost/server/push"
@@ -60,6 +61,7 @@ func (s *signCmd) Run(env environment) error {
 // channel. It calls nobody.
 type tokenCmd struct {
 	User        string          `env:"-" help:"The id of the user that the token is for."`
+	Info        string          `env:"-" placeholder:"JSON" help:"What others on a presence channel may know of the user."`
 	Subscribe   []string        `env:"-" placeholder:"CHANNEL" sep:"none" help:"A channel that may be subscribed to; * at the end stands for anything. May be repeated."`
 	TTL         time.Duration   `env:"-" name:"ttl" default:"1h" placeholder:"D" help:"How long the token is good for (${default})."`
 	Credentials credentialFlags `embed:""`
@@ -68,11 +70,13 @@ type tokenCmd struct {
 
 // claims is what a token says.
 type claims struct {
-	Issuer    string   `json:"iss"` // the app's key
-	User      string   `json:"sub,omitempty"`
-	Subscribe []string `json:"subscribe,omitempty"`
-	IssuedAt  int64    `json:"iat"`
-	Expires   int64    `json:"exp"`
+	Issuer    string          `json:"iss"` // the app's key, or what the app insists on
+	Audience  string          `json:"aud,omitempty"`
+	User      string          `json:"sub,omitempty"`
+	Info      json.RawMessage `json:"user_info,omitempty"`
+	Subscribe []string        `json:"subscribe,omitempty"`
+	IssuedAt  int64           `json:"iat"`
+	Expires   int64           `json:"exp"`
 }
 
 func (t *tokenCmd) Run(env environment) error {
@@ -80,31 +84,27 @@ func (t *tokenCmd) Run(env environment) error {
 	if err != nil {
 		return err
 	}
-	if t.User == "" && len(t.Subscribe) == 0 || t.TTL < time.Second {
+	switch {
+	case t.User == "" && len(t.Subscribe) == 0 || t.TTL < time.Second:
 		return exitf(exitUsage, "say what the token is for, with --user or --subscribe, and for how long: --ttl is at least 1s")
+	case t.Info != "" && !json.Valid([]byte(t.Info)):
+		return exitf(exitUsage, "--info is not JSON: %s", t.Info)
 	}
 	now := time.Now()
-	said := claims{app.Key, t.User, t.Subscribe, now.Unix(), now.Add(t.TTL).Unix()}
-	token, err := signToken(app, said)
+	said := claims{
+		Issuer: cmp.Or(app.Tokens.Issuer, app.Key), Audience: app.Tokens.Audience,
+		User: t.User, Info: json.RawMessage(t.Info), Subscribe: t.Subscribe,
+		IssuedAt: now.Unix(), Expires: now.Add(t.TTL).Unix(),
+	}
+	token, err := app.SignToken(said)
 	if err != nil {
-		return err
+		return exitf(exitUsage, "%s", strings.TrimPrefix(err.Error(), "push: "))
 	}
 	if t.JSON {
 		return printJSON(env, map[string]any{"token": token, "claims": said})
 	}
 	_, err = fmt.Fprintln(env.stdout, token)
 	return err
-}
-
-// signToken writes a token in the compact form of RFC 7515, signed with HS256.
-func signToken(app push.App, said claims) (string, error) {
-	payload, err := json.Marshal(said)
-	if err != nil {
-		return "", err
-	}
-	encode := base64.RawURLEncoding.EncodeToString
-	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(payload)
-	return text + "." + encode(digest(app.Secret, text)), nil
 }
 
 func printJSON(env environment, v any) error {

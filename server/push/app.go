@@ -41,6 +41,8 @@ type App struct {
 	CacheTTL time.Duration
 	// History says which channels keep their last events. By default none does.
 	History []HistoryRule
+	// Tokens says which tokens clients may show. By default they are signed with Secret.
+	Tokens Tokens
 
 	Limits AppLimits
 }

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
+
+	"github.com/roost-ws/roost/server/push/internal/token"
 )
 
 // app is an App while it is served. It outlives changes of its configuration:
@@ -11,7 +14,8 @@ import (
 type app struct {
 	hub         *Hub
 	config      atomic.Pointer[App] // replaced as a whole, never changed
-	removed     atomic.Bool         // no longer configured
+	tokens      atomic.Pointer[token.Verifier]
+	removed     atomic.Bool // no longer configured
 	connections atomic.Int64
 	directory   directory
 	cache       eventCache
@@ -46,10 +50,17 @@ func (t *apps) replace(hub *Hub, configs []App) (*apps, error) {
 	for id, a := range t.byID {
 		known[id] = a
 	}
+	now := func() time.Time { return hub.now() }
+	verifiers := make(map[string]*token.Verifier)
 	for _, config := range configs {
 		if err := config.check(); err != nil {
 			return nil, err
 		}
+		verifier, err := config.verifier(now)
+		if err != nil {
+			return nil, err
+		}
+		verifiers[config.ID] = verifier
 		if next.byID[config.ID] != nil {
 			return nil, fmt.Errorf("app id %s is there twice", config.ID)
 		}
@@ -67,6 +78,7 @@ func (t *apps) replace(hub *Hub, configs []App) (*apps, error) {
 		a := next.byID[config.ID]
 		config = config.withDefaults()
 		a.config.Store(&config)
+		a.tokens.Store(verifiers[config.ID])
 		a.removed.Store(false)
 		delete(known, config.ID)
 	}

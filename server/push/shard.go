@@ -40,6 +40,7 @@ type shard struct {
 	buf          []byte        // for frames that are written once
 	inner        []byte        // for what becomes a string in such a frame
 	unauthorised waiting       // sessions that have to become authorised
+	token        shownToken    // the last one
 }
 
 // delivery is a message on its way to a roster, or to one connection.

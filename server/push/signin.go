@@ -23,25 +23,39 @@ func (h *Hub) signIn(s *session, data JSON) {
 		s.complain(err.Error())
 		return
 	}
-	config := s.app.config.Load()
-	id := h.socketID(s.conn)
-	if !config.authorises(auth, id.String(), "", "user", "", string(userData)) {
-		refuse(s.conn, &refusal{codeUnauthorised, fmt.Sprintf("Invalid signature: expected the app key, a colon and the HMAC SHA256 hex digest of %s::user::<user_data>", id)})
-		return
+	var b *bearer
+	var no *refusal
+	if text, ok := isToken(auth); ok {
+		b, no = s.signInBy(text, userData)
+	} else {
+		b, no = h.signInSigned(s, auth, userData)
 	}
-	who, watchlist, err := parseUserData(userData, &config.Limits)
-	if err != nil {
-		refuse(s.conn, &refusal{codeUnauthorised, "Invalid " + err.Error()})
+	if no != nil {
+		refuse(s.conn, no)
 		return
 	}
 	switch now := s.user(); {
 	case now == nil:
-		h.welcome(s, who, watchlist, userData)
-	case now.id == who.id: // a client that did not wait for the first answer
-		_ = s.conn.Send(server.Text, appendSignedIn(nil, userData))
+		h.welcome(s, b.who, b.watchlist, b.userData)
+	case now.id == b.who.id: // a client that did not wait for the first answer
+		_ = s.conn.Send(server.Text, appendSignedIn(nil, b.userData))
 	default:
 		refuse(s.conn, &refusal{codeUnauthorised, "The connection is signed in as another user"})
 	}
+}
+
+// signInSigned is who s signs in as by a signature of userData.
+func (h *Hub) signInSigned(s *session, auth string, userData []byte) (*bearer, *refusal) {
+	config := s.app.config.Load()
+	id := h.socketID(s.conn)
+	if !config.authorises(auth, id.String(), "", "user", "", string(userData)) {
+		return nil, &refusal{codeUnauthorised, fmt.Sprintf("Invalid signature: expected the app key, a colon and the HMAC SHA256 hex digest of %s::user::<user_data>", id)}
+	}
+	who, watchlist, err := parseUserData(userData, &config.Limits)
+	if err != nil {
+		return nil, &refusal{codeUnauthorised, "Invalid " + err.Error()}
+	}
+	return &bearer{who: who, watchlist: watchlist, userData: userData}, nil
 }
 
 // welcome makes s a connection of its user.
@@ -65,17 +79,22 @@ func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []
 	}
 }
 
-// parseSignIn reads the data of pusher:signin.
+// parseSignIn reads the data of pusher:signin. userData is nil when it is
+// missing, as it may be beside a token.
 func parseSignIn(data JSON) (auth string, userData []byte, err error) {
 	var fields [2]JSON
-	if err = pick(fields[:], data, "auth", "user_data"); err == nil &&
-		(fields[0].Kind() != rawjson.String || fields[1].Kind() != rawjson.String) {
+	err = pick(fields[:], data, "auth", "user_data")
+	auth = string(fields[0].Bytes())
+	if _, ok := isToken(auth); err == nil && ok && fields[1].Kind() == rawjson.Absent {
+		return auth, nil, nil
+	}
+	if err == nil && (fields[0].Kind() != rawjson.String || fields[1].Kind() != rawjson.String) {
 		err = errors.New("auth and user_data: expected strings")
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("invalid pusher:signin: %w", err)
 	}
-	return string(fields[0].Bytes()), fields[1].Bytes(), nil
+	return auth, fields[1].Bytes(), nil
 }
 
 // appendSignedIn appends the answer: user_data, a string, within an object,

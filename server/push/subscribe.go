@@ -111,15 +111,24 @@ func (s *session) admission(id SocketID, d subscribeData) (who *identity, no *su
 	} else if !validChannelName(d.name) {
 		return nil, &subscriptionRefusal{kindInvalid, fmt.Sprintf("Invalid channel name: 1 to %d of the characters a-z A-Z 0-9 _ - = @ , . ;", MaxChannelName), 400}
 	}
-	if kind.private {
-		if no := authorise(config, id, d); no != nil {
-			return nil, no
-		}
+	var b *bearer
+	if text, ok := isToken(d.auth); kind.private && ok {
+		b, no = s.permit(text, d)
+	} else if kind.private {
+		no = authorise(config, id, d)
 	}
-	if kind.presence {
-		if who, no = s.identify(config, d); no != nil {
-			return nil, no
-		}
+	if no != nil {
+		return nil, no
+	}
+	switch {
+	case !kind.presence:
+	case b != nil:
+		who, no = b.identify(s, d)
+	default:
+		who, no = s.identify(config, d)
+	}
+	if no != nil {
+		return nil, no
 	}
 	if len(s.subs) >= config.Limits.ChannelsPerConnection && s.index(d.name) < 0 {
 		return nil, &subscriptionRefusal{kindLimit, fmt.Sprintf("A connection may subscribe to %d channels", config.Limits.ChannelsPerConnection), 4100}

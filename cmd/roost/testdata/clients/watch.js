@@ -1,7 +1,7 @@
 // What a page with pusher-js does, told to a test: the same file runs in
 // Chromium (as a script) and in Node (imported by subscriber.js).
-globalThis.watch = function watch({ Pusher }, { key, options }, emit) {
-  const pusher = new Pusher(key, options);
+globalThis.watch = function watch({ Pusher }, { key, options, bearer }, emit) {
+  const pusher = new Pusher(key, bearer ? { ...options, ...showing(bearer) } : options);
   pusher.connection.bind('state_change', ({ current }) => {
     emit({ kind: 'state', name: current, socket: pusher.connection.socket_id ?? '' });
   });
@@ -38,3 +38,18 @@ globalThis.watch = function watch({ Pusher }, { key, options }, emit) {
     },
   };
 };
+
+// showing is the options that have pusher-js show a token, as docs/operations.md
+// tells users to.
+function showing({ token, user }) {
+  return {
+    channelAuthorization: {
+      customHandler: (params, callback) =>
+        callback(null, { auth: `jwt:${token}`, channel_data: JSON.stringify({ user_id: user }) }),
+    },
+    userAuthentication: {
+      customHandler: (params, callback) =>
+        callback(null, { auth: `jwt:${token}`, user_data: JSON.stringify({ id: user }) }),
+    },
+  };
+}

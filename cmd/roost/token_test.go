@@ -1,0 +1,45 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// A token of roost token, shown by stock pusher-js through its customHandlers,
+// opens private and presence channels and signs its user in.
+func TestPushToken(t *testing.T) {
+	p := startServe(t)
+	env := []string{"ROOST_HOST=" + p.addr, "ROOST_APP_ID=" + appID, "ROOST_APP_KEY=" + appKey, "ROOST_APP_SECRET=" + appSecret}
+	made := command(t, env, "token", "--user", "5", "--info", `{"name":"Ann"}`, "--subscribe", "private-user.5", "--subscribe", "presence-*")
+	bearer := map[string]string{"token": strings.TrimSpace(made.stdout), "user": "5"}
+	for place, watch := range places {
+		t.Run(place, func(t *testing.T) {
+			c := watch(t, pusherJS, map[string]any{"key": appKey, "options": clientOptions(p), "bearer": bearer})
+			c.connected()
+			c.subscribe("private-user.5")
+			command(t, env, "publish", "private-user.5", "hello", "x")
+			c.event("private-user.5", "hello")
+
+			c.do("subscribe", "presence-room")
+			var members struct {
+				Me struct {
+					ID   string
+					Info struct{ Name string }
+				}
+			}
+			data := c.event("presence-room", "pusher:subscription_succeeded")
+			if err := json.Unmarshal(data, &members); err != nil || members.Me.ID != "5" || members.Me.Info.Name != "Ann" {
+				t.Errorf("pusher-js knows its user as %s (%v)", data, err)
+			}
+
+			c.do("subscribe", "private-user.6")
+			c.event("private-user.6", "pusher:subscription_error")
+
+			c.do("signin")
+			c.seen("sign-in", func(h happening) bool { return h.Kind == "message" && h.Name == "pusher:signin_success" })
+			command(t, env, "publish", "#server-to-user-5", "to-you", "x")
+			c.seen("an event for the user", func(h happening) bool { return h.Kind == "user" && h.Name == "to-you" })
+		})
+	}
+}
