@@ -273,6 +273,7 @@ func (c *Conn) flush() (refused bool) {
 			return false
 		}
 		if c.flags&flagRetry == 0 && o.refused == now {
+			c.note(o)
 			c.mu.Unlock()
 			return true
 		}
