@@ -76,7 +76,12 @@ func (e *epoll) control(op, fd int, events uint32, token uint64) error {
 	// The eight bytes of the kernel's epoll_data are the fields Fd and Pad on
 	// every architecture.
 	ev := unix.EpollEvent{Events: events, Fd: int32(uint32(token)), Pad: int32(uint32(token >> 32))}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(e.fd, op, fd, &ev))
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(e.fd),
+		uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("epoll_ctl", errno)
+	}
+	return nil
 }
 
 func (e *epoll) wait(events []Event, timeout time.Duration) (n int, woken bool, err error) {

@@ -74,15 +74,22 @@ func removeStale(path string) error {
 func DupListener(ln net.Listener) (fd int, err error) {
 	switch ln := ln.(type) {
 	case *net.TCPListener:
-		fd, err := DupConn(ln)
-		if err == nil {
+		if fd, err = DupConn(ln); err == nil {
 			setNoDelay(fd) // Linux gives it to accepted sockets, which saves a call for each
 		}
-		return fd, err
 	case *net.UnixListener:
-		return DupConn(ln)
+		fd, err = DupConn(ln)
+	default:
+		return -1, fmt.Errorf("take over listener: %T is neither a TCP nor a unix listener", ln)
 	}
-	return -1, fmt.Errorf("take over listener: %T is neither a TCP nor a unix listener", ln)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("fcntl", err)
+	}
+	return fd, nil
 }
 
 // DupConn duplicates the descriptor behind c, close-on-exec and without a
