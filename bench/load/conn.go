@@ -35,6 +35,8 @@ type conn struct {
 	unanswered int
 	early      uint64 // answered messages above base
 
+	caller *caller // nil for a WebSocket connection
+
 	decoder
 }
 
@@ -49,6 +51,7 @@ type decoder struct {
 	at     int    // payload bytes seen
 	first  [SizeMin]byte
 	lead   lead
+	whole  bool // the payload is collected, and not compared as it comes
 }
 
 // fault is a failure found in what a server sent.
@@ -65,6 +68,8 @@ type sink interface {
 	accept(c *conn, l lead) *fault
 	// message is called when a payload was whole and right.
 	message(c *conn, l lead) *fault
+	// text is called instead of both for a payload that begin had collected.
+	text(c *conn, payload []byte) *fault
 	// control is called for a whole control frame.
 	control(c *conn, op byte, payload []byte) *fault
 }
@@ -87,7 +92,7 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 				return nil
 			}
 			b = b[size-c.have:]
-			c.h, c.have, c.inside, c.left, c.at = h, 0, true, h.length, 0
+			c.h, c.have, c.inside, c.left, c.at, c.whole = h, 0, true, h.length, 0, false
 			if h.op < opClose {
 				if f := to.begin(c, h); f != nil {
 					return f
@@ -112,7 +117,7 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 
 // payload compares the next bytes of a payload.
 func (c *conn) payload(b []byte, p *pattern, to sink) *fault {
-	if c.h.op >= opClose {
+	if c.h.op >= opClose || c.whole {
 		c.collect = append(c.collect, b...)
 		return nil
 	}
@@ -146,6 +151,11 @@ func (c *conn) payload(b []byte, p *pattern, to sink) *fault {
 }
 
 func (c *conn) finish(to sink) *fault {
+	if c.whole {
+		f := to.text(c, c.collect)
+		c.collect = c.collect[:0]
+		return f
+	}
 	if c.h.op < opClose {
 		return to.message(c, c.lead)
 	}

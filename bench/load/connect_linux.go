@@ -128,6 +128,12 @@ func (s *Session) connected(c *conn) {
 		s.ended(c, unix.Errno(code).Error())
 		return
 	}
+	if c.caller != nil {
+		c.state = open
+		s.busy--
+		s.opened++
+		return
+	}
 	c.state = upgrading
 	s.write(c, s.request)
 }

@@ -28,11 +28,9 @@ func (s *Session) Fanout(r Fanout, progress func(Progress)) (*Fanned, error) {
 	if s.opened < 2 || r.Messages < 1 || r.Size < SizeMin || r.Size > sizeMax {
 		return nil, fmt.Errorf("load: fan-out of %d messages of %d bytes over %d connections", r.Messages, r.Size, s.opened)
 	}
-	o := &fanoutOrder{
-		Fanout: r, s: s, publisher: s.conns[len(s.conns)-1],
-		result: &Fanned{Latency: NewHistogram(), First: NewHistogram(), Last: NewHistogram()},
-		first:  make([]int64, r.Messages), got: make([]int64, r.Messages), last: make([]time.Duration, r.Messages),
-	}
+	order := newFanoutOrder(s, r, 0)
+	o := &order
+	o.publisher = s.conns[len(s.conns)-1]
 	for _, c := range s.conns {
 		if c != nil && c != o.publisher && !c.stalled {
 			o.readers++
@@ -41,14 +39,33 @@ func (s *Session) Fanout(r Fanout, progress func(Progress)) (*Fanned, error) {
 	s.adopt(o, r.Size, false)
 	s.expect = o.expect
 	defer func() { s.order, s.expect = idle{}, nil }()
-	start := s.clock()
+	err := o.drive(func(due time.Duration) bool { o.publish(due); return true }, progress)
+	if err != nil {
+		return nil, err
+	}
+	o.result.Failures = s.failures
+	return o.result, nil
+}
+
+func newFanoutOrder(s *Session, r Fanout, readers int) fanoutOrder {
+	return fanoutOrder{
+		Fanout: r, s: s, readers: readers,
+		result: &Fanned{Latency: NewHistogram(), First: NewHistogram(), Last: NewHistogram()},
+		first:  make([]int64, r.Messages), got: make([]int64, r.Messages), last: make([]time.Duration, r.Messages),
+	}
+}
+
+// drive has every message published when it is due, or as soon after that as
+// publish says it could be, and waits until all deliveries have come.
+func (o *fanoutOrder) drive(publish func(due time.Duration) bool, progress func(Progress)) error {
+	s, r, start := o.s, o.Fanout, o.s.clock()
 	cpu := s.serverCPU()
 	tell := ticker(progress)
 	var end time.Duration
 	for {
-		now := s.clock()
-		for len(o.due) < r.Messages && now >= start+time.Duration(len(o.due))*r.Every {
-			o.publish(start + time.Duration(len(o.due))*r.Every)
+		now, held := s.clock(), false
+		for len(o.due) < r.Messages && now >= start+time.Duration(len(o.due))*r.Every && !held {
+			held = !publish(start + time.Duration(len(o.due))*r.Every)
 			end = now + r.Drain
 		}
 		if len(o.due) == r.Messages && (o.delivered == r.Messages*o.readers || now >= end) || o.publisher.state != open {
@@ -56,11 +73,11 @@ func (s *Session) Fanout(r Fanout, progress func(Progress)) (*Fanned, error) {
 		}
 		// The timer counts nanoseconds, poll's timeout milliseconds.
 		wait := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(max(start+time.Duration(len(o.due))*r.Every-now, 1)))}
-		if len(o.due) < r.Messages {
+		if len(o.due) < r.Messages && !held {
 			_ = unix.TimerfdSettime(s.timer, 0, &wait, nil) // its arguments are always right
 		}
 		if err := s.poll(100 * time.Millisecond); err != nil {
-			return nil, err
+			return err
 		}
 		tell(Progress{Done: uint64(o.delivered), Elapsed: s.now - start})
 	}
@@ -68,8 +85,7 @@ func (s *Session) Fanout(r Fanout, progress func(Progress)) (*Fanned, error) {
 	o.result.Deliveries = uint64(o.delivered)
 	o.finish()
 	s.reset()
-	o.result.Failures = s.failures
-	return o.result, nil
+	return nil
 }
 
 func (o *fanoutOrder) publish(due time.Duration) {

@@ -32,9 +32,17 @@ func appendHeader(dst []byte, op byte, size int, key [4]byte) []byte {
 
 // appendControl appends a masked control frame.
 func appendControl(dst []byte, op byte, payload []byte, key [4]byte) []byte {
-	dst = appendHeader(dst, op, len(payload), key)
-	for i, b := range payload {
-		dst = append(dst, b^key[i&3])
+	return appendMasked(appendHeader(dst, op, len(payload), key), string(payload), key)
+}
+
+// appendText appends a masked text message.
+func appendText(dst []byte, text string, key [4]byte) []byte {
+	return appendMasked(appendHeader(dst, opText, len(text), key), text, key)
+}
+
+func appendMasked(dst []byte, payload string, key [4]byte) []byte {
+	for i := range len(payload) {
+		dst = append(dst, payload[i]^key[i&3])
 	}
 	return dst
 }

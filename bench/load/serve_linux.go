@@ -47,6 +47,12 @@ func Serve(in io.Reader, out io.Writer) error {
 			outcome, err = s.Fanout(*r.Fanout, progress)
 		case r.Updates != nil:
 			outcome, err = ReceiveUpdates(s.dial, *r.Updates)
+		case r.Join != nil:
+			outcome, err = s.Join(*r.Join, progress)
+		case r.Publish != nil:
+			outcome, err = s.Publish(*r.Publish, progress)
+		case r.Post != nil:
+			outcome, err = s.Post(*r.Post, progress)
 		}
 		var answer response
 		if err != nil {

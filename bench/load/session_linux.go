@@ -35,6 +35,7 @@ type Session struct {
 	pattern *pattern
 	size    int  // payload bytes of the messages in flight
 	op      byte // their opcode
+	textual bool // messages are texts that the order reads, of any size
 	runs    uint16
 	request []byte // the opening handshake of connections being opened
 	stall   bool   // they will not be read from
@@ -55,6 +56,8 @@ type order interface {
 	replied(c *conn, seq uint64, sent time.Duration)
 	// control: a Pong came, or the answer to our Close frame.
 	control(c *conn, op byte, payload []byte) *fault
+	// text: a message came while the Session is textual.
+	text(c *conn, payload []byte) *fault
 	// turn: what one wake-up brought is consumed.
 	turn(c *conn)
 	// lost: the connection is gone.
@@ -67,8 +70,11 @@ type idle struct{}
 func (idle) opened(*conn)                         {}
 func (idle) replied(*conn, uint64, time.Duration) {}
 func (idle) control(*conn, byte, []byte) *fault   { return nil }
-func (idle) turn(*conn)                           {}
-func (idle) lost(*conn)                           {}
+func (idle) text(c *conn, payload []byte) *fault {
+	return &fault{Stranger, fmt.Sprintf("connection %d got %.200q, which nobody asked for", c.id, payload)}
+}
+func (idle) turn(*conn) {}
+func (idle) lost(*conn) {}
 
 // NewSession prepares for connections to one server; it opens none.
 func NewSession(d Dial) (*Session, error) {
@@ -190,7 +196,13 @@ func (s *Session) consume(c *conn, b []byte) {
 			return
 		}
 	}
-	if f := c.feed(b, s.pattern, s); f != nil && c.state != gone {
+	var f *fault
+	if c.caller != nil {
+		f = c.caller.receive(b, s.now)
+	} else {
+		f = c.feed(b, s.pattern, s)
+	}
+	if f != nil && c.state != gone {
 		s.failures.Add(f.kind, 1, "%s", f.text)
 		s.drop(c)
 	}
@@ -231,6 +243,13 @@ func (s *Session) drop(c *conn) {
 
 // begin implements sink.
 func (s *Session) begin(c *conn, h header) *fault {
+	if s.textual {
+		if h.op != opText || h.length > textMax {
+			return &fault{Length, fmt.Sprintf("connection %d: opcode %d, %d bytes", c.id, h.op, h.length)}
+		}
+		c.whole = true
+		return nil
+	}
 	if h.op != s.op {
 		return &fault{Opcode, fmt.Sprintf("connection %d, message %d: opcode %d, want %d", c.id, c.base, h.op, s.op)}
 	}
@@ -239,6 +258,12 @@ func (s *Session) begin(c *conn, h header) *fault {
 	}
 	return nil
 }
+
+// textMax bounds a text, in bytes: a list of all members of a channel is the longest.
+const textMax = 4 << 20
+
+// text implements sink.
+func (s *Session) text(c *conn, payload []byte) *fault { return s.order.text(c, payload) }
 
 // accept implements sink.
 func (s *Session) accept(c *conn, l lead) *fault {

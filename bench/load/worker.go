@@ -16,6 +16,9 @@ type request struct {
 	Churn   *Churn   `json:"churn,omitempty"`
 	Fanout  *Fanout  `json:"fanout,omitempty"`
 	Updates *Updates `json:"updates,omitempty"`
+	Join    *Join    `json:"join,omitempty"`
+	Publish *Publish `json:"publish,omitempty"`
+	Post    *Post    `json:"post,omitempty"`
 }
 
 // response is one line of the answer to a request: any number with progress,
@@ -75,6 +78,24 @@ func (w *Worker) Fanout(o Fanout, progress func(Progress)) (*Fanned, error) {
 func (w *Worker) Updates(o Updates) (*Updated, error) {
 	r := new(Updated)
 	return r, w.do(request{Updates: &o}, r, nil)
+}
+
+// Join is Session.Join.
+func (w *Worker) Join(o Join, progress func(Progress)) (*Joined, error) {
+	r := new(Joined)
+	return r, w.do(request{Join: &o}, r, progress)
+}
+
+// Publish is Session.Publish.
+func (w *Worker) Publish(o Publish, progress func(Progress)) (*Fanned, error) {
+	r := new(Fanned)
+	return r, w.do(request{Publish: &o}, r, progress)
+}
+
+// Post is Session.Post.
+func (w *Worker) Post(o Post, progress func(Progress)) (*Posted, error) {
+	r := new(Posted)
+	return r, w.do(request{Post: &o}, r, progress)
 }
 
 func (w *Worker) do(order request, outcome any, progress func(Progress)) error {

@@ -89,10 +89,16 @@ func (e *Fanout) Measure(_ context.Context, t *Target) ([]Sample, error) {
 		if s.Failed = r.Failures.String(); s.Failed != "" {
 			return []Sample{s}, nil
 		}
-		s.Latency = r.Latency
-		s.quantiles(r.Latency)
-		s.Values["first_us"], s.Values["last_us"] = micros(r.First.Quantile(0.5)), micros(r.Last.Quantile(0.5))
-		s.Values["delivery_cpu_us"] = micros(r.ServerCPU) / float64(r.Deliveries)
+		s.fanned(r)
 	}
 	return []Sample{s}, t.footprint(&s)
+}
+
+// fanned notes the figures of a fan-out.
+func (s *Sample) fanned(r *load.Fanned) {
+	s.Latency = r.Latency
+	s.quantiles(r.Latency)
+	s.Values["first_us"], s.Values["last_us"] = micros(r.First.Quantile(0.5)), micros(r.Last.Quantile(0.5))
+	s.Values["last_p99_us"] = micros(r.Last.Quantile(0.99))
+	s.Values["delivery_cpu_us"] = micros(r.ServerCPU) / float64(r.Deliveries)
 }

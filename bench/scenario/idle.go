@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/roost-ws/roost/bench/load"
 	"github.com/roost-ws/roost/bench/proc"
 )
 
@@ -45,20 +46,32 @@ type step struct {
 	kernel proc.Kernel
 }
 
+// clientsOf says how clients of a kind come to be and are looked after.
+type clientsOf struct {
+	grow  func(n int) (load.Opened, error)       // until there are n
+	check func(n int) (failed string, err error) // that all n work
+	cpu   string                                 // the metric for the server's CPU time of one that came
+	rate  string                                 // and for how many came in a second
+}
+
 // Measure implements Scenario.
 func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
-	s := Sample{
-		Scenario: e.Name(), Server: t.Server, Round: t.Round, Values: map[string]float64{},
+	return e.measure(ctx, t, Sample{
+		Scenario: e.Name(), Case: fmt.Sprintf("memory of a connection, %d to %d", e.From, e.To),
 		Columns: []string{"rss_conn", "pss_conn", "kernel_conn", "rss_first_mb", "rss_mb", "threads", "idle_cpu", "connect_us", "handshakes"},
-		Case:    fmt.Sprintf("memory of a connection, %d to %d", e.From, e.To),
-	}
+	}, clientsOf{grow: t.grow, check: t.check, cpu: "connect_us", rate: "handshakes"})
+}
+
+// measure fills s.
+func (e *Idle) measure(ctx context.Context, t *Target, s Sample, clients clientsOf) ([]Sample, error) {
+	s.Server, s.Round, s.Values = t.Server, t.Round, map[string]float64{}
 	if err := t.dial("/"); err != nil {
 		return nil, err
 	}
 	var steps []step
 	for i := range e.Steps {
 		n := e.From + (e.To-e.From)*i/(e.Steps-1)
-		st, err := e.step(ctx, t, &s, n)
+		st, err := e.step(ctx, t, &s, n, clients)
 		if err != nil || s.Failed != "" {
 			return []Sample{s}, err
 		}
@@ -66,7 +79,7 @@ func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
 	}
 	// They must all still work after the rest.
 	var err error
-	if s.Failed, err = t.check(e.To); err != nil || s.Failed != "" {
+	if s.Failed, err = clients.check(e.To); err != nil || s.Failed != "" {
 		return []Sample{s}, err
 	}
 	threads, err := proc.Threads(t.PID)
@@ -88,8 +101,8 @@ func (e *Idle) Measure(ctx context.Context, t *Target) ([]Sample, error) {
 }
 
 // step brings the server to n connections and looks at it.
-func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n int) (step, error) {
-	o, err := t.grow(n)
+func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n int, clients clientsOf) (step, error) {
+	o, err := clients.grow(n)
 	if err != nil {
 		return step{}, err
 	}
@@ -98,10 +111,10 @@ func (e *Idle) step(ctx context.Context, t *Target, s *Sample, n int) (step, err
 		return step{}, nil
 	}
 	if o.Opened > 0 {
-		s.Values["connect_us"] = micros(o.ServerCPU) / float64(o.Opened)
-		s.Values["handshakes"] = float64(o.Opened) / o.Elapsed.Seconds()
+		s.Values[clients.cpu] = micros(o.ServerCPU) / float64(o.Opened)
+		s.Values[clients.rate] = float64(o.Opened) / o.Elapsed.Seconds()
 	}
-	if s.Failed, err = t.check(n); err != nil || s.Failed != "" {
+	if s.Failed, err = clients.check(n); err != nil || s.Failed != "" {
 		return step{}, err
 	}
 	if s.Failed, err = t.held(n); err != nil || s.Failed != "" {

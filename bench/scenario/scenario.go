@@ -40,6 +40,11 @@ var metrics = []Metric{
 	{Key: "delivery_cpu_us", Title: "CPU/delivery", Unit: "µs", Digits: 2},
 	{Key: "first_us", Title: "first", Unit: "µs", Digits: 0},
 	{Key: "last_us", Title: "last", Unit: "µs", Digits: 0},
+	{Key: "last_p99_us", Title: "last p99", Unit: "µs", Digits: 0},
+	{Key: "join_us", Title: "CPU/join", Unit: "µs", Digits: 1},
+	{Key: "joins", Title: "joins/s", Digits: 0, More: true},
+	{Key: "call_cpu_us", Title: "CPU/call", Unit: "µs", Digits: 1},
+	{Key: "calls", Title: "calls/s", Digits: 0, More: true},
 	{Key: "life_cpu_us", Title: "CPU/connection", Unit: "µs", Digits: 1},
 	{Key: "lives", Title: "connections/s", Digits: 0, More: true},
 	{Key: "wire_bytes", Title: "on the wire/update", Unit: "B", Digits: 0},
@@ -93,6 +98,9 @@ type Worker interface {
 	Churn(load.Churn, func(load.Progress)) (*load.Churned, error)
 	Fanout(load.Fanout, func(load.Progress)) (*load.Fanned, error)
 	Updates(load.Updates) (*load.Updated, error)
+	Join(load.Join, func(load.Progress)) (*load.Joined, error)
+	Publish(load.Publish, func(load.Progress)) (*load.Fanned, error)
+	Post(load.Post, func(load.Progress)) (*load.Posted, error)
 	PID() int
 }
 
@@ -106,6 +114,9 @@ const (
 	NeedStall  Need = "stall"  // so it does when a few /sub never read
 	NeedNews   Need = "news"   // it is bench/servers/updates
 	NeedSleep  Need = "sleep"  // /sleep/<duration> blocks its handler
+
+	NeedChannels Need = "channels" // it is a push backend that has PushApp
+	NeedPublish  Need = "publish"  // so it is, or it is the bare fan-out
 )
 
 // Scenario is one kind of work.

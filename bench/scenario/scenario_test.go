@@ -1,7 +1,10 @@
 package scenario
 
 import (
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +26,9 @@ func (l *liar) Connect(o load.Connect, _ func(load.Progress)) (*load.Opened, err
 func (l *liar) Check(load.Check) (*load.Checked, error) {
 	return &load.Checked{Answered: l.opened}, nil
 }
+func (l *liar) Join(o load.Join, _ func(load.Progress)) (*load.Joined, error) {
+	return &load.Joined{Joined: o.Count, Latency: load.NewHistogram()}, nil
+}
 func (l *liar) Run(load.Run, func(load.Progress)) (*load.Result, error) {
 	return &load.Result{Latency: load.NewHistogram(), Window: time.Second, Messages: 1}, nil
 }
@@ -39,6 +45,7 @@ func TestHeldConnectionsAreCounted(t *testing.T) {
 		&Rate{Conns: 10, Size: 128, PerConn: 1, Batch: 1, Window: time.Second},
 		&Idle{From: 10, To: 20, Steps: 2},
 		&Fanout{Subscribers: 10, Size: 128, Messages: 1},
+		&PushStorm{Users: 10},
 	} {
 		target := &Target{Addr: ln.Addr().String()}
 		for range s.Clients() {
@@ -53,6 +60,34 @@ func TestHeldConnectionsAreCounted(t *testing.T) {
 				t.Errorf("%s: failed %q", s.Name(), sample.Failed)
 			}
 		}
+	}
+}
+
+// So is one that holds the connections and has forgotten who is subscribed.
+func TestSubscriptionsAreCounted(t *testing.T) {
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/apps/"+PushApp.ID+"/channels" {
+			io.WriteString(w, `{"channels":{"own-1":{},"own-2":{}}}`)
+			return
+		}
+		io.WriteString(w, `{"occupied":true,"subscription_count":9}`)
+	}))
+	defer api.Close()
+	target := &Target{Addr: api.Listener.Addr().String()}
+	for _, c := range []struct {
+		n    int
+		own  bool
+		want string
+	}{{9, false, ""}, {10, false, "10 clients"}, {2, true, ""}, {3, true, "3 clients"}} {
+		failed, err := target.subscribed(t.Context(), c.n, c.own)
+		if err != nil || (failed == "") != (c.want == "") || !strings.Contains(failed, c.want) {
+			t.Errorf("%+v: %q, %v", c, failed, err)
+		}
+	}
+	target.Workers = []Worker{&liar{}}
+	samples, err := (&PushFanout{Fanout{Subscribers: 10, Size: 128, Messages: 1}}).Measure(t.Context(), target)
+	if err != nil || !strings.Contains(samples[0].Failed, "10 clients have subscribed") {
+		t.Error(samples, err)
 	}
 }
 

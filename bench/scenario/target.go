@@ -175,13 +175,20 @@ func (t *Target) rest(ctx context.Context, what string, d time.Duration) error {
 
 // grow opens connections on all workers until there are n.
 func (t *Target) grow(n int) (load.Opened, error) {
+	return t.growBy(n, func(w Worker, more int) (*load.Opened, error) {
+		return w.Connect(load.Connect{Count: more, Concurrency: 128, Deadline: 2 * time.Minute}, t.progress("connecting"))
+	})
+}
+
+// growBy has add bring more clients to all workers until there are n.
+func (t *Target) growBy(n int, add func(w Worker, more int) (*load.Opened, error)) (load.Opened, error) {
 	var sum load.Opened
 	for i, w := range t.Workers {
 		more := share(n, len(t.Workers), i) - t.conns[i]
 		if more <= 0 {
 			continue
 		}
-		o, err := w.Connect(load.Connect{Count: more, Concurrency: 128, Deadline: 2 * time.Minute}, t.progress("connecting"))
+		o, err := add(w, more)
 		if err != nil {
 			return sum, err
 		}
@@ -195,10 +202,13 @@ func (t *Target) grow(n int) (load.Opened, error) {
 }
 
 // check asks every connection for one echo. What is wrong comes back as failed.
-func (t *Target) check(n int) (failed string, err error) {
+func (t *Target) check(n int) (failed string, err error) { return t.probe(n, load.Echo) }
+
+// probe asks every connection one thing.
+func (t *Target) probe(n int, what load.Probe) (failed string, err error) {
 	answered := 0
 	for _, w := range t.Workers {
-		c, err := w.Check(load.Check{Deadline: 30 * time.Second})
+		c, err := w.Check(load.Check{Probe: what, Deadline: 30 * time.Second})
 		if err != nil {
 			return "", err
 		}

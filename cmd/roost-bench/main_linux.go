@@ -23,14 +23,15 @@ import (
 type cli struct {
 	Root string `help:"Root of the roost source tree; found from the working directory by default." env:"ROOST_ROOT" type:"path"`
 
-	Compare compareCmd `cmd:"" help:"Measure the usual scenarios at every server."`
-	Run     runCmd     `cmd:"" help:"Measure one scenario at some servers."`
-	Idle    idleCmd    `cmd:"" help:"Measure what idle connections cost."`
-	Million millionCmd `cmd:"" help:"Hold a million idle connections and have every one answer."`
-	Push    pushCmd    `cmd:"" help:"Measure WebSocket against server-sent events, long polling and polling."`
-	Smoke   smokeCmd   `cmd:"" help:"Try every scenario for a moment: does the benchmark itself work?"`
-	Report  reportCmd  `cmd:"" help:"Show results again: table, page, charts, Markdown."`
-	List    listCmd    `cmd:"" help:"Show the servers and scenarios there are."`
+	Compare  compareCmd  `cmd:"" help:"Measure the usual scenarios at every server."`
+	Run      runCmd      `cmd:"" help:"Measure one scenario at some servers."`
+	Idle     idleCmd     `cmd:"" help:"Measure what idle connections cost."`
+	Million  millionCmd  `cmd:"" help:"Hold a million idle connections and have every one answer."`
+	Push     pushCmd     `cmd:"" help:"Measure WebSocket against server-sent events, long polling and polling."`
+	Channels channelsCmd `cmd:"" help:"Measure roost serve: clients with subscriptions, and events that come in over HTTP."`
+	Smoke    smokeCmd    `cmd:"" help:"Try every scenario for a moment: does the benchmark itself work?"`
+	Report   reportCmd   `cmd:"" help:"Show results again: table, page, charts, Markdown."`
+	List     listCmd     `cmd:"" help:"Show the servers and scenarios there are."`
 }
 
 func main() {

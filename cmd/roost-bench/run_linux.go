@@ -147,4 +147,10 @@ var scenarios = [][2]string{
 	{"blocking", "handlers that sleep, half of a pool stuck, all of it stuck"},
 	{"push", "the same updates by WebSocket, SSE, long polling and polling (the command push)"},
 	{"idle", "memory of connections at rest (the command idle)"},
+	{"push-storm", "clients connect to roost serve and subscribe (the command channels, as are all below)"},
+	{"push-presence", "users enter one room, and all hear of all"},
+	{"push-fanout", "one call of the HTTP API reaches 10,000 subscribers, beside a bare fan-out"},
+	{"push-post", "calls of the HTTP API as fast as they are answered"},
+	{"push-idle", "memory of clients that are subscribed to the same channel"},
+	{"push-idle-own", "memory of clients that are subscribed to one channel each"},
 }

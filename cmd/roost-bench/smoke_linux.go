@@ -58,7 +58,16 @@ func (c *smokeCmd) Run(ctx context.Context, all *cli) error {
 	}
 	push := &scenario.Push{Readers: 20, Size: 128, PollEvery: seconds(0.3), Warmup: seconds(0.6), Window: seconds(1.1)}
 	c.Out = filepath.Join(dir, "push.jsonl")
-	return c.measure.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: push, Rounds: 1})
+	if err := c.measure.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: push, Rounds: 1}); err != nil {
+		return err
+	}
+	parts = nil
+	backend := channelsCmd{Conns: 300, Users: 40, To: 400, Size: 256, Messages: 3, Callers: 4, Seconds: 0.3}
+	for _, p := range backend.scenarios(seconds(0.1)) {
+		parts = append(parts, run.Part{Scenario: p.Scenario, Rounds: 1})
+	}
+	c.Out = filepath.Join(dir, "channels.jsonl")
+	return c.measure.at(ctx, all, run.Backends(all.Root), parts...)
 }
 
 // checkReports writes every kind of report of the results and looks at them.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/pusher/pusher-http-go/v5"
 )
 
 var laravelEcho = library{"laravel", []string{"pusher-js/dist/web/pusher-with-encryption.js", "laravel-echo/dist/echo.iife.js"}}
@@ -60,7 +62,7 @@ func TestLaravelEcho(t *testing.T) {
 			ann.has("event", room, "whisper", `{"text":"hush"}`)
 			// Laravel's toOthers() leaves out the connection whose X-Socket-ID came along.
 			socket := bob.connected()
-			if err := sdk.TriggerExclusive("presence-"+room, `App\Events\OrderShipped`, "to others", socket); err != nil {
+			if _, err := sdk.TriggerWithParams("presence-"+room, `App\Events\OrderShipped`, "to others", pusher.TriggerParams{SocketID: &socket}); err != nil {
 				t.Fatal(err)
 			}
 			ann.has("event", room, "OrderShipped", `"to others"`)
