@@ -10,9 +10,9 @@ VET_OS := darwin freebsd netbsd openbsd
 
 PORTABLE := ./poller/... ./server/... ./cmd/roost ./bench/torture ./cmd/roost-torture
 
-.PHONY: test fast deps tools check fmt vet staticcheck vuln imports tidy unit clients conformance sim fuzz build clean
+.PHONY: test fast deps tools check fmt vet staticcheck vuln imports tidy unit clients conformance sim fuzz bench-smoke build clean
 
-test: deps check unit clients conformance sim fuzz
+test: deps check unit clients conformance sim fuzz bench-smoke
 	@echo "make test: all of it passed"
 
 # fast leaves out what takes minutes: the race detector, fuzzing, browsers.
@@ -83,6 +83,11 @@ sim:
 # fuzz runs each target for a moment, on top of its seeds that unit ran.
 fuzz:
 	.ci/fuzz 3
+
+# bench-smoke runs every scenario for a moment at two peers: does the benchmark
+# work and verify? How fast anything was, it does not ask.
+bench-smoke:
+	$(GO) run ./cmd/roost-bench smoke
 
 clean:
 	rm -rf $(BIN)
