@@ -8,7 +8,7 @@ import (
 	"github.com/pusher/pusher-http-go/v5"
 )
 
-var laravelEcho = library{"laravel", []string{"pusher-js/dist/web/pusher-with-encryption.js", "laravel-echo/dist/echo.iife.js"}}
+var laravelEcho = library{name: "laravel", scripts: []string{"pusher-js/dist/web/pusher-with-encryption.js", "laravel-echo/dist/echo.iife.js"}}
 
 // laravel connects laravel-echo as an application's bootstrap.js sets it up for
 // Reverb, with a backend that says who its user is.

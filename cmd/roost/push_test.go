@@ -62,9 +62,10 @@ func clientOptions(p *program) map[string]any {
 type library struct {
 	name    string
 	scripts []string // in node_modules, for Chromium
+	plugin  string   // a URL, for Chromium; "" for none
 }
 
-var pusherJS = library{"watch", []string{"pusher-js/dist/web/pusher-with-encryption.js"}}
+var pusherJS = library{name: "watch", scripts: []string{"pusher-js/dist/web/pusher-with-encryption.js"}}
 
 // places are where client libraries run.
 var places = map[string]func(t *testing.T, l library, with map[string]any) *watcher{
@@ -98,6 +99,9 @@ func watchInChromium(t *testing.T, l library, with map[string]any) *watcher {
 	page := b.open(t, elsewhere(t))
 	for _, script := range l.scripts {
 		page.do(t, map[string]any{"do": "script", "path": "node_modules/" + script})
+	}
+	if l.plugin != "" {
+		page.do(t, map[string]any{"do": "script", "url": l.plugin})
 	}
 	page.do(t, map[string]any{"do": "script", "path": l.name + ".js"})
 	options, err := json.Marshal(with)

@@ -5,6 +5,8 @@
 // It holds no secret. What it sends goes through an endpoint of its own, which
 // publishes to one channel, seldom, for pages of the same origin, and only if
 // Config.Demo says so: on a server for development.
+//
+// Beside it lies the plugin with which pusher-js catches up with what it missed.
 package page
 
 import (
@@ -35,8 +37,8 @@ type Config struct {
 	Version string
 }
 
-// New returns the page for an app of hub, at /, with its endpoint at /demo/events.
-// Everything else is 404, so that it can be the api.Handler's Fallback.
+// New returns the page for an app of hub, at /, with its endpoint at /demo/events,
+// and the plugin for pusher-js at /roost.js and /roost.min.js. Everything else is 404, so that it can be the api.Handler's Fallback.
 func New(hub *push.Hub, appID string, config Config) (http.Handler, error) {
 	app, ok := hub.App(appID)
 	if !ok {
@@ -56,6 +58,8 @@ func New(hub *push.Hub, appID string, config Config) (http.Handler, error) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Write(html)
 	})
+	mux.HandleFunc("GET /roost.js", script(plugin))
+	mux.HandleFunc("GET /roost.min.js", script(pluginMin))
 	if config.Demo {
 		mux.Handle("POST /demo/events", d)
 	}

@@ -60,7 +60,7 @@ async function wait({ page: name, code }) {
 const verbs = {
   open,
   close,
-  script: ({ page, path }) => pages.get(page).addScriptTag({ path }),
+  script: ({ page, path, url }) => pages.get(page).addScriptTag(path ? { path } : { url }),
   eval: ({ page, code }) => pages.get(page).evaluate(code),
   wait,
   click: ({ page, selector }) => pages.get(page).click(selector),
