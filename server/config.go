@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/roost-ws/roost/server/internal/deflate"
 	"github.com/roost-ws/roost/server/internal/handshake"
 	"github.com/roost-ws/roost/server/internal/sys"
 	"github.com/roost-ws/roost/server/internal/wire"
@@ -128,6 +129,9 @@ type Config struct {
 	// Inline is set. r is valid until it returns.
 	OnUpgrade func(r *Request) *Refusal
 
+	// Deflate compresses messages. Off by default.
+	Deflate Deflate
+
 	// HTTP serves requests on the same port that ask for no WebSocket. nil refuses them.
 	HTTP http.Handler
 
@@ -148,6 +152,8 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.kernel == nil {
 		cfg.kernel = sys.Real()
 	}
+	cfg.Deflate.Level = cmp.Or(cfg.Deflate.Level, deflate.LevelMin)
+	cfg.Deflate.MinSize = max(1, cmp.Or(cfg.Deflate.MinSize, deflateMin))
 	fields := cfg.fields()
 	for i := range fields {
 		fields[i].fill()
@@ -187,6 +193,9 @@ func (cfg *Config) check() error {
 	}
 	if len(cfg.Subprotocols) > maxSubprotocols {
 		errs = append(errs, fmt.Errorf("server: Config.Subprotocols has %d names, and may have %d", len(cfg.Subprotocols), maxSubprotocols))
+	}
+	if level := cfg.Deflate.Level; level < deflate.LevelMin || level > deflate.LevelMax {
+		errs = append(errs, fmt.Errorf("server: Config.Deflate.Level is %d, and must be from %d to %d", level, deflate.LevelMin, deflate.LevelMax))
 	}
 	if cfg.SlowConsumer > DropOldest {
 		errs = append(errs, fmt.Errorf("server: Config.SlowConsumer is %d, which is no Policy", cfg.SlowConsumer))

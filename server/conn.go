@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/deflate"
 	"github.com/roost-ws/roost/server/internal/engine"
 	"github.com/roost-ws/roost/server/internal/wire"
 )
@@ -18,10 +19,10 @@ type Conn struct {
 	rare  *rare // what only the opening and closing handshakes need; nil in between
 
 	state   state
-	turned  turned // why it is turned away
-	proto   int8   // index into Config.Subprotocols, or -1
-	calls   calls  // which callbacks are owed
-	address uint32 // where the client's address is counted
+	calls   calls          // which callbacks are owed, and whatever else is a bit
+	proto   int8           // index into Config.Subprotocols, or -1
+	deflate deflate.Params // what was agreed on; does not change once the connection is open
+	address uint32         // where the client's address is counted
 	began   engine.Tick
 	since   engine.Tick // open: when the Ping that was not answered yet was sent, 0 if none is out; then: when it began to close
 }
@@ -34,7 +35,20 @@ type Conn struct {
 //
 // It returns ErrClosed when the connection is closed or closing, and
 // ErrSlowConsumer when the message found no room.
+//
+// With Config.Deflate, and a client that agreed to it, the message is compressed.
 func (c *Conn) Send(op Opcode, payload []byte) error {
+	if c.deflate.On() && len(payload) >= c.srv.cfg.Deflate.MinSize {
+		return c.sendDeflated(op, payload)
+	}
+	return c.send(op, payload)
+}
+
+// SendUncompressed is Send for a message whose length must not tell how much of
+// it repeats: one that holds a secret beside what somebody else chose.
+func (c *Conn) SendUncompressed(op Opcode, payload []byte) error { return c.send(op, payload) }
+
+func (c *Conn) send(op Opcode, payload []byte) error {
 	var head [wire.ServerHeaderMax]byte
 	n := wire.PutHeader(&head, op, len(payload))
 	if err := c.pipe.Enqueue(head[:n], payload, false); err != nil {
@@ -48,7 +62,11 @@ func (c *Conn) SendPrepared(p *Prepared) error {
 	if len(p.frame) == 0 {
 		return nil // an empty segment would never leave the outbound queue
 	}
-	if err := c.pipe.EnqueueShared(p.frame); err != nil {
+	frame := p.frame
+	if c.deflate.On() {
+		frame = p.deflatedFor(c)
+	}
+	if err := c.pipe.EnqueueShared(frame); err != nil {
 		return c.sendError(err)
 	}
 	return nil
@@ -66,7 +84,7 @@ func (c *Conn) Ping(payload []byte) error {
 	if len(payload) > ws.MaxControlFramePayloadSize {
 		return ErrControlTooLong
 	}
-	return c.Send(ws.OpPing, payload)
+	return c.send(ws.OpPing, payload)
 }
 
 // control sends what the protocol demands: no limit stops it and no policy

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/roost-ws/roost/server/internal/deflate"
 	"github.com/roost-ws/roost/server/internal/handshake"
 )
 
@@ -80,7 +81,7 @@ func (c *Conn) answer(h *handshake.Head, head, rest []byte) (calls int) {
 		return calls
 	}
 	c.pipe.Enqueue(response, nil, true) // fails only when the connection is being closed
-	c.proto = int8(res.Subprotocol)
+	c.proto, c.deflate = int8(res.Subprotocol), deflate.Params(res.Agreed)
 	c.opened()
 	switch {
 	case c.srv.handler.OnOpen == nil:
@@ -172,19 +173,10 @@ func (c *Conn) sendOff(r *Refusal) {
 	c.linger()
 }
 
-// turned says why a connection is turned away at the door.
-type turned uint8
-
-const (
-	welcome     turned = iota
-	overConns          // Limits.Conns was met
-	overAddress        // Limits.ConnsPerAddress was met
-)
-
 // turnAway refuses a connection that met a limit, before it has said anything.
 func (c *Conn) turnAway() {
 	r := refuseConns
-	if c.turned == overAddress {
+	if c.calls&overAddress != 0 {
 		r = refuseAddress
 	}
 	c.sendOff(r)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/roost-ws/roost/server/internal/deflate"
 	"github.com/roost-ws/roost/server/internal/engine"
 	"github.com/roost-ws/roost/server/internal/handshake"
 	"github.com/roost-ws/roost/server/internal/sys"
@@ -24,6 +25,8 @@ type Server struct {
 	upgrader   *handshake.Upgrader
 	head       handshake.Limits
 	frames     wire.Limits
+	deflated   wire.Limits // frames, for connections that may send compressed messages
+	compressor *deflate.Compressor
 	ticks      ticks
 	http       *httpSide // nil without Config.HTTP
 	stats      counters
@@ -65,7 +68,14 @@ func New(h Handler, cfg Config) (*Server, error) {
 		pong:      engine.Ticks(max(0, cfg.PongTimeout)),
 		idle:      engine.Ticks(max(0, cfg.IdleTimeout)),
 	}
-	s.upgrader, err = handshake.New(handshake.Config{Subprotocols: cfg.Subprotocols, Origins: cfg.Origins})
+	s.deflated = s.frames
+	s.deflated.Deflate = true
+	opening := handshake.Config{Subprotocols: cfg.Subprotocols, Origins: cfg.Origins}
+	if cfg.Deflate.Enabled {
+		s.compressor = deflate.NewCompressor(cfg.Deflate.Level)
+		opening.Extensions = negotiate
+	}
+	s.upgrader, err = handshake.New(opening)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
@@ -161,9 +171,9 @@ func (s *Server) Post(loop int, task func()) error {
 // admit makes the session of an accepted connection, or none for one to be closed at once.
 func (s *Server) admit(_ any, peer netip.AddrPort) engine.Session {
 	c := &Conn{srv: s, proto: -1}
-	c.turned = s.count(c, peer.Addr())
+	c.calls = s.count(c, peer.Addr())
 	s.stats.states[stateConnecting].Add(1)
-	if c.turned != welcome && s.away.Add(1) > turnedAwayMax || s.closing.Load() {
+	if c.calls&turnedAway != 0 && s.away.Add(1) > turnedAwayMax || s.closing.Load() {
 		c.Refused()
 		return nil
 	}
@@ -172,14 +182,14 @@ func (s *Server) admit(_ any, peer netip.AddrPort) engine.Session {
 
 // count counts a connection against the limits, unless one is met. Those that
 // are turned away are counted elsewhere: they must not keep others out.
-func (s *Server) count(c *Conn, client netip.Addr) turned {
+func (s *Server) count(c *Conn, client netip.Addr) calls {
 	if s.conns.Add(1) > int64(s.cfg.Limits.Conns) {
 		s.conns.Add(-1)
 		s.stats.OverConns.Add(1)
 		return overConns
 	}
 	if s.address == nil || !client.IsValid() {
-		return welcome
+		return 0
 	}
 	bucket, ok := s.address.add(client)
 	if !ok {
@@ -188,15 +198,14 @@ func (s *Server) count(c *Conn, client netip.Addr) turned {
 		return overAddress
 	}
 	c.address = bucket
-	c.calls |= counted
-	return welcome
+	return counted
 }
 
 // forget gives back what admit counted.
 func (s *Server) forget(c *Conn) {
 	s.stats.states[stateClosed].Add(-1)
 	s.reasons.take(c) // when the application closed what was ending already
-	if c.turned != welcome {
+	if c.calls&turnedAway != 0 {
 		s.away.Add(-1)
 		return
 	}

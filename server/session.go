@@ -43,13 +43,18 @@ func (c *Conn) setState(to state) {
 	c.state = to
 }
 
-// calls says which callbacks a connection owes its application.
+// calls says which callbacks a connection owes its application, and some things
+// besides that are one bit.
 type calls uint8
 
 const (
-	owesOpen  calls = 1 << iota // the handshake was answered on the loop; OnOpen waits for a worker
-	owesClose                   // it was opened, and OnClose was not called
-	counted                     // not a call: the client's address is counted
+	owesOpen    calls = 1 << iota // the handshake was answered on the loop; OnOpen waits for a worker
+	owesClose                     // it was opened, and OnClose was not called
+	counted                       // the client's address is counted
+	overConns                     // turned away at the door: Limits.Conns was met
+	overAddress                   // the same, Limits.ConnsPerAddress
+
+	turnedAway = overConns | overAddress
 )
 
 // rare is what a connection needs only while it opens or closes.
@@ -71,7 +76,7 @@ func (c *Conn) Pipe() *engine.Conn { return &c.pipe }
 // Start sets the deadline of the opening handshake.
 func (c *Conn) Start() {
 	c.began = c.pipe.Now()
-	if c.turned != welcome {
+	if c.calls&turnedAway != 0 {
 		c.turnAway()
 		return
 	}
@@ -114,9 +119,9 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 	if c.state != stateOpen && c.state != stateClosing {
 		return len(in), 0 // OnOpen panicked
 	}
-	whole := false
+	whole, limits := false, c.limits()
 	for {
-		ev, n, ok, err := c.dec.Next(in[used:], &c.srv.frames)
+		ev, n, ok, err := c.dec.Next(in[used:], limits)
 		used += n
 		if err != nil {
 			c.failFor(err)
@@ -130,7 +135,10 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 			whole = true
 			if c.state == stateOpen {
 				calls++
-				c.deliver(&ev)
+				if err := c.deliver(&ev); err != nil {
+					c.failFor(err)
+					return len(in), calls
+				}
 				if c.pipe.Asking() {
 					c.heed() // a Close from now on drops what follows in this very buffer
 				}
@@ -144,7 +152,7 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 			return len(in), calls
 		}
 		if c.pipe.Pressed() && c.pipe.Pause() {
-			c.dec.Next(nil, &c.srv.frames) // gives the last message's memory back
+			c.dec.Next(nil, limits) // gives the last message's memory back
 			c.progress(whole)
 			return used, calls
 		}
@@ -168,14 +176,19 @@ func (c *Conn) progress(whole bool) {
 // first. Below it, one write of many copies is cheaper.
 const lendMin = 4 << 10
 
-func (c *Conn) deliver(ev *wire.Event) {
+// deliver hands a message to the application.
+func (c *Conn) deliver(ev *wire.Event) error {
+	if ev.Compressed {
+		return c.inflate(ev)
+	}
 	if len(ev.Payload) < lendMin || ev.Whole == nil {
 		c.onMessage(ev.Op, ev.Payload)
-		return
+		return nil
 	}
 	c.pipe.Lend(ev.Whole, len(ev.Whole)-len(ev.Payload))
 	c.onMessage(ev.Op, ev.Payload)
 	c.pipe.Settle(c.dec.Pooled())
+	return nil
 }
 
 func (c *Conn) onMessage(op Opcode, message []byte) {

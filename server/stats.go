@@ -21,6 +21,9 @@ type Stats struct {
 
 	Accepted, Opened, Closed     uint64
 	Messages                     uint64 // whole messages received
+	Inflated                     uint64 // those of them that came compressed
+	Deflated                     uint64 // messages that were compressed, to be sent: a Prepared once for all who get it
+	DeflatedFrom, DeflatedTo     uint64 // the bytes of these, before and after
 	BytesReceived, BytesSent     uint64
 	Pings                        uint64 // Pings sent
 	OverConns, OverAddress       uint64 // turned away: Limits.Conns, Limits.ConnsPerAddress
@@ -57,8 +60,9 @@ type counters struct {
 
 // loopCounters are counted for each message: a cache line for each loop.
 type loopCounters struct {
-	messages atomic.Uint64
-	_        [56]byte
+	messages, inflated, deflated atomic.Uint64
+	deflatedFrom, deflatedTo     atomic.Uint64
+	_                            [24]byte
 }
 
 var closeCodes = [...]StatusCode{1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000}
@@ -94,7 +98,12 @@ func (s *Server) Stats() Stats {
 	st.Outbound = s.engine.Waiting()
 	st.Draining, st.DrainFrom = s.closing.Load(), s.drainFrom.Load()
 	for i := range s.loops {
-		st.Messages += s.loops[i].messages.Load()
+		l := &s.loops[i]
+		st.Messages += l.messages.Load()
+		st.Inflated += l.inflated.Load()
+		st.Deflated += l.deflated.Load()
+		st.DeflatedFrom += l.deflatedFrom.Load()
+		st.DeflatedTo += l.deflatedTo.Load()
 	}
 	if s.http != nil {
 		st.HTTP = s.http.count.Load()

@@ -59,6 +59,7 @@ var (
 		"golang.org/x/sys":                    {"poller", "server/internal/sys", "bench/...", "cmd/roost-bench"},
 		"github.com/gobwas/ws":                {"server", "server/internal/wire", "server/internal/deflate", "server/internal/handshake"},
 		"github.com/gobwas/httphead":          {"server/internal/handshake"},
+		"github.com/klauspost/compress":       {"server/internal/deflate"},
 		"github.com/panjf2000/ants/v2":        {"server/internal/engine"},
 		"github.com/nats-io":                  {"server/push/cluster"},
 		"go.etcd.io/bbolt":                    {"server/push/webhook"},

@@ -16,8 +16,8 @@ type Config struct {
 
 	// Extensions, if set, reads what a client offers in its
 	// Sec-WebSocket-Extensions fields and returns the value to answer with, or ""
-	// to decline.
-	Extensions func(h *Head) string
+	// to decline; and, for Result, what was agreed on.
+	Extensions func(h *Head) (answer string, agreed uint8)
 }
 
 // Upgrader decides about requests for a WebSocket and answers them. It is
@@ -25,13 +25,14 @@ type Config struct {
 type Upgrader struct {
 	subprotocols []string
 	origins      originRules
-	extensions   func(h *Head) string
+	extensions   func(h *Head) (string, uint8)
 }
 
 // Result is what a handshake settled.
 type Result struct {
 	Subprotocol int    // index into Config.Subprotocols; -1: none
-	Extensions  string // what Config.Extensions returned
+	Extensions  string // what Config.Extensions answers; "": nothing
+	Agreed      uint8  // what it says was agreed on
 }
 
 // New checks a configuration.
@@ -72,7 +73,7 @@ func (u *Upgrader) Check(h *Head) (Result, *Refusal) {
 	}
 	res := Result{Subprotocol: u.subprotocol(h)}
 	if u.extensions != nil {
-		res.Extensions = u.extensions(h)
+		res.Extensions, res.Agreed = u.extensions(h)
 	}
 	return res, nil
 }

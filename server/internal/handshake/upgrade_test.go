@@ -156,18 +156,18 @@ func TestExtensionsDeclined(t *testing.T) {
 // RFC 6455, 9.1: what the negotiation answers is what is sent and reported.
 func TestExtensionsNegotiated(t *testing.T) {
 	const answer = "permessage-deflate; server_no_context_takeover"
-	u := newUpgrader(t, Config{Extensions: func(h *Head) string {
+	u := newUpgrader(t, Config{Extensions: func(h *Head) (string, uint8) {
 		if string(h.Get("Sec-WebSocket-Extensions")) == "" {
-			return ""
+			return "", 0
 		}
-		return answer
+		return answer, 7
 	}})
 	var h Head
 	if refusal := h.Parse([]byte(chromiumHead), Limits{}); refusal != nil {
 		t.Fatal(refusal.Reason)
 	}
 	res, refusal := u.Check(&h)
-	if refusal != nil || res.Extensions != answer || res.Subprotocol != -1 {
+	if refusal != nil || res.Extensions != answer || res.Agreed != 7 || res.Subprotocol != -1 {
 		t.Fatalf("%+v, %v", res, refusal)
 	}
 	out, _ := u.Accept(nil, &h, res, nil)

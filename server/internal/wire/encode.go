@@ -9,6 +9,10 @@ import (
 // ServerHeaderMax is the size of the longest header a server writes.
 const ServerHeaderMax = 10
 
+// BitCompressed is RSV1: set in a header's first byte, it says that the message
+// is compressed. RFC 7692, 6.
+const BitCompressed = 0x40
+
 // HeaderSize is the size of the server header for a payload of n bytes.
 func HeaderSize(n int) int {
 	switch {

@@ -8,7 +8,7 @@ import (
 
 const (
 	bitFin  = 0x80
-	bitRSV1 = 0x40
+	bitRSV1 = BitCompressed
 	bitMask = 0x80
 
 	bitsRSV    = 0x70

@@ -1,0 +1,156 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/roost-ws/roost/server/internal/deflate"
+	"github.com/roost-ws/roost/server/internal/handshake"
+	"github.com/roost-ws/roost/server/internal/wire"
+)
+
+// Deflate says how messages are compressed for clients that offer it:
+// permessage-deflate, RFC 7692, without context takeover. A connection costs no
+// memory for it. What clients send compressed is bounded by Limits.Message
+// before and after.
+//
+// What is compressed gives away by its length how much of it repeats: a message
+// in which a secret stands beside what an attacker chose should not be. See
+// Conn.SendUncompressed and PrepareUncompressed.
+type Deflate struct {
+	// Enabled accepts the offers of clients.
+	Enabled bool
+	// Level is the effort, from 1, the default, to 9.
+	Level int
+	// MinSize is the size in bytes from which on messages are compressed. Default
+	// 256; negative: all.
+	MinSize int
+}
+
+// deflateMin is the size below which there is little to save: what repeats must
+// do so within the message.
+const deflateMin = 256
+
+// negotiate answers the extensions that a client offers.
+func negotiate(h *handshake.Head) (answer string, agreed uint8) {
+	params, answer := deflate.Negotiate(h.Values("Sec-WebSocket-Extensions"))
+	return answer, uint8(params)
+}
+
+// limits are those of the frames that the client may send.
+func (c *Conn) limits() *wire.Limits {
+	if c.deflate.On() {
+		return &c.srv.deflated
+	}
+	return &c.srv.frames
+}
+
+// scratch is memory for one message on its way in or out. It is pooled, by
+// pointer because a slice would cost an allocation.
+type scratch struct{ b []byte }
+
+// scratchMax is the largest memory that is kept for other messages.
+const scratchMax = 1<<20 + 1<<10
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func (s *scratch) free() {
+	if cap(s.b) > scratchMax {
+		s.b = nil
+	}
+	scratches.Put(s)
+}
+
+// inflate delivers a message that came compressed.
+func (c *Conn) inflate(ev *wire.Event) error {
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	message, err := deflate.Inflate(s.b[:0], ev.Payload, c.srv.cfg.Limits.Message)
+	s.b = message
+	if err != nil {
+		return err
+	}
+	// The decoder has left this to us: it saw compressed bytes.
+	if ev.Op == Text && !wire.ValidUTF8(message) {
+		return wire.ErrInvalidUTF8
+	}
+	c.srv.loops[c.pipe.Loop()].inflated.Add(1)
+	c.onMessage(ev.Op, message)
+	return nil
+}
+
+// sendDeflated is Send for a message that is to be compressed.
+func (c *Conn) sendDeflated(op Opcode, message []byte) error {
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	payload, ok := c.srv.compressor.Append(s.b[:0], message, c.deflate)
+	s.b = payload
+	if !ok {
+		return c.send(op, message)
+	}
+	c.countDeflated(len(message), len(payload))
+	var head [wire.ServerHeaderMax]byte
+	n := wire.PutHeader(&head, op, len(payload))
+	head[0] |= wire.BitCompressed
+	if err := c.pipe.Enqueue(head[:n], payload, false); err != nil {
+		return c.sendError(err)
+	}
+	return nil
+}
+
+func (c *Conn) countDeflated(from, to int) {
+	l := &c.srv.loops[c.pipe.Loop()]
+	l.deflated.Add(1)
+	l.deflatedFrom.Add(uint64(from))
+	l.deflatedTo.Add(uint64(to))
+}
+
+// forms are the compressed frames of a Prepared, by Params. One for the largest
+// window does for all, as long as the message fits into the others.
+type forms struct {
+	mu     sync.Mutex // held while a frame is made
+	frames [deflate.ParamsMax + 1]atomic.Pointer[[]byte]
+}
+
+// deflatedFor returns the frame to send to a client that inflates.
+func (p *Prepared) deflatedFor(c *Conn) []byte {
+	if p.plain || p.size < c.srv.cfg.Deflate.MinSize {
+		return p.frame
+	}
+	f := p.deflated.Load()
+	if f == nil {
+		f = new(forms)
+		if !p.deflated.CompareAndSwap(nil, f) {
+			f = p.deflated.Load()
+		}
+	}
+	form := &f.frames[c.deflate.Form(p.size)]
+	if frame := form.Load(); frame != nil {
+		return *frame
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if frame := form.Load(); frame != nil {
+		return *frame
+	}
+	frame := p.compress(c)
+	form.Store(&frame)
+	return frame
+}
+
+// compress makes a compressed frame, or returns the plain one when there is nothing to gain.
+func (p *Prepared) compress(c *Conn) []byte {
+	message := p.frame[len(p.frame)-p.size:]
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	payload, ok := c.srv.compressor.Append(s.b[:0], message, c.deflate)
+	s.b = payload
+	if !ok {
+		return p.frame
+	}
+	c.countDeflated(len(message), len(payload))
+	frame := make([]byte, 0, wire.HeaderSize(len(payload))+len(payload))
+	frame = wire.AppendFrame(frame, Opcode(p.frame[0]&0x0f), payload)
+	frame[0] |= wire.BitCompressed
+	return frame
+}
