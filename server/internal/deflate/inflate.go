@@ -167,6 +167,9 @@ func (z *inflater) stored() error {
 	if n != inverse^0xffff {
 		return ErrCorrupt
 	}
+	if n > z.left() {
+		return ErrCorrupt
+	}
 	if n > z.limit-(len(z.out)-z.start) {
 		return wire.ErrMessageTooBig
 	}
@@ -180,9 +183,6 @@ func (z *inflater) stored() error {
 	for n > 0 {
 		z.advance()
 		m := min(n, z.end-z.at)
-		if m == 0 {
-			return ErrCorrupt
-		}
 		z.out = append(z.out, z.in[z.at:z.at+m]...)
 		z.at += m
 		n -= m
