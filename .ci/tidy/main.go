@@ -45,6 +45,8 @@ var (
 		"server/server.go":                  "Shutdown spreads closes over seconds of its caller's context",
 		"server/internal/sim/world.go":      "ends a simulation that hangs for real",
 		"server/push/page/":                 "events of the page are rationed by the second",
+		"server/push/console/":              "what a person looks at has the time of day, and comes a few times a second",
+		"server/push/demo/":                 "the ticker ticks, and calls are rationed by the second",
 		"server/push/internal/pushtest/...": "a client for tests",
 		"cmd/...":                           "the program reports its own start and durations",
 		"bench/...":                         "it measures",

@@ -9,6 +9,8 @@ import (
 	"net/http/pprof"
 	"sync/atomic"
 	"time"
+
+	"github.com/roost-ws/roost/server/push/console"
 )
 
 // admin is the operators' address: health, metrics and profiles. It is apart
@@ -20,18 +22,28 @@ type admin struct {
 	addr     net.Addr
 }
 
-// startAdmin listens at addr and answers until stop; metrics is what /metrics says.
-func startAdmin(addr address, metrics http.Handler, log *slog.Logger) (*admin, error) {
+// adminPages is what the admin address serves besides health and profiles.
+type adminPages struct {
+	metrics  http.Handler
+	console  *console.Console // nil when there is none
+	password string           // "": none is asked for
+}
+
+// startAdmin listens at addr and answers until stop.
+func startAdmin(addr address, pages adminPages, log *slog.Logger) (*admin, error) {
 	ln, err := net.Listen(addr.network, addr.addr)
 	if err != nil {
 		return nil, listenError("--admin", addr, err)
 	}
 	a := &admin{addr: ln.Addr()}
 	a.server = &http.Server{
-		Handler:           a.routes(metrics),
+		Handler:           a.routes(pages),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	if pages.console != nil {
+		a.server.RegisterOnShutdown(pages.console.Close)
 	}
 	go func() {
 		if err := a.server.Serve(ln); err != http.ErrServerClosed {
@@ -41,18 +53,36 @@ func startAdmin(addr address, metrics http.Handler, log *slog.Logger) (*admin, e
 	return a, nil
 }
 
-func (a *admin) routes(metrics http.Handler) http.Handler {
+// routes guards everything but health, which says nothing and is asked for by
+// what knows no password.
+func (a *admin) routes(pages adminPages) http.Handler {
+	guard := newGuard(pages.password, a.addr)
+	guarded := http.NewServeMux()
+	guarded.Handle("GET /metrics", pages.metrics)
+	guarded.HandleFunc("/debug/pprof/", pprof.Index)
+	guarded.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	guarded.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	guarded.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	guarded.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	if pages.console != nil {
+		show := http.Handler(pages.console)
+		if !guard.private() {
+			show = http.HandlerFunc(noConsole)
+		}
+		guarded.Handle("/{$}", show)
+		guarded.Handle("/console/", show)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /live", a.live)
 	mux.HandleFunc("GET /ready", a.ready)
 	mux.HandleFunc("GET /up", a.ready)
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle("/", guard.protect(guarded))
 	return mux
+}
+
+// noConsole stands in for a console that strangers could reach.
+func noConsole(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "The console needs a password at this address: set ROOST_ADMIN_PASSWORD, or keep --admin on loopback.", http.StatusForbidden)
 }
 
 // live says that the process runs; a drain does not change that, or an

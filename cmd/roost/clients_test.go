@@ -142,14 +142,21 @@ type tab struct {
 // open loads url in a new page, and closes it when the test ends.
 func (b *browser) open(t *testing.T, url string, size ...int) *tab {
 	t.Helper()
+	command := map[string]any{"url": url}
+	if len(size) == 2 {
+		command["width"], command["height"] = size[0], size[1]
+	}
+	return b.load(t, command)
+}
+
+// load is open with everything that browser.js can be told about a page.
+func (b *browser) load(t *testing.T, command map[string]any) *tab {
+	t.Helper()
 	b.mu.Lock()
 	b.tabs++
 	p := &tab{b, "page" + strconv.Itoa(b.tabs)}
 	b.mu.Unlock()
-	command := map[string]any{"do": "open", "url": url}
-	if len(size) == 2 {
-		command["width"], command["height"] = size[0], size[1]
-	}
+	command["do"] = "open"
 	p.do(t, command)
 	t.Cleanup(func() { p.do(t, map[string]any{"do": "close"}) })
 	return p

@@ -39,7 +39,7 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	s := &service{log: log, server: srv, metrics: metrics.Handler(srv, nil)}
+	s := &service{log: log, server: srv, admin: adminPages{metrics: metrics.Handler(srv, nil)}}
 	return s.serve(e.Listen, e.Admin, held)
 }
 

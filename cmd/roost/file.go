@@ -28,14 +28,16 @@ type file struct {
 
 // serverTable has a key for each flag of serve, by the flag's name, with _ for -.
 type serverTable struct {
-	Listen          *address         `toml:"listen"`
-	Admin           *optionalAddress `toml:"admin"`
-	MaxConnections  *int             `toml:"max_connections"`
-	MaxPerAddress   *ceiling         `toml:"max_per_address"`
-	ActivityTimeout *duration        `toml:"activity_timeout"`
-	PathPrefix      *pathPrefix      `toml:"path_prefix"`
-	Demo            *bool            `toml:"demo"`
-	Drain           *duration        `toml:"drain"`
+	Listen            *address         `toml:"listen"`
+	Admin             *optionalAddress `toml:"admin"`
+	AdminPassword     *string          `toml:"admin_password"`
+	AdminPasswordFile *string          `toml:"admin_password_file"`
+	MaxConnections    *int             `toml:"max_connections"`
+	MaxPerAddress     *ceiling         `toml:"max_per_address"`
+	ActivityTimeout   *duration        `toml:"activity_timeout"`
+	PathPrefix        *pathPrefix      `toml:"path_prefix"`
+	Demo              *bool            `toml:"demo"`
+	Drain             *duration        `toml:"drain"`
 }
 
 type logTable struct {
@@ -52,6 +54,9 @@ func readFile(path string) (*file, error) {
 	f := &file{path: path}
 	if err := decodeStrictly(text, f); err != nil {
 		return nil, mistakes(path, text, err)
+	}
+	if p := f.Server.AdminPasswordFile; p != nil {
+		*p = f.beside(*p)
 	}
 	return f, nil
 }

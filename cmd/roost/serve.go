@@ -13,6 +13,7 @@ import (
 	"github.com/roost-ws/roost/server/metrics"
 	"github.com/roost-ws/roost/server/push"
 	"github.com/roost-ws/roost/server/push/api"
+	"github.com/roost-ws/roost/server/push/console"
 	"github.com/roost-ws/roost/server/push/page"
 	"github.com/roost-ws/roost/server/push/webhook"
 )
@@ -20,7 +21,8 @@ import (
 type serveCmd struct {
 	Config          string          `placeholder:"FILE" help:"A TOML file with apps and settings; roost genconfig writes one. SIGHUP reads its apps again."`
 	Listen          address         `default:":6001" placeholder:"HOST:PORT" help:"Where clients connect and the HTTP API is called: HOST:PORT, or unix:PATH (${default})."`
-	Admin           optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"Health, metrics and profiles, for operators only; or off (${default})."`
+	Admin           optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"The console, health, metrics and profiles, for operators only; or off (${default})."`
+	AdminPassword   passwordFlags   `embed:"" prefix:"admin-"`
 	App             appFlags        `embed:"" prefix:"app-"`
 	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
@@ -36,6 +38,10 @@ const closeReconnect = 4200
 
 func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	t, err := s.tenants()
+	if err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
+	password, err := s.AdminPassword.read()
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
@@ -71,7 +77,11 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	running := &service{log: log, server: srv, metrics: metrics.Handler(srv, hub)}
+	running := &service{log: log, server: srv, admin: adminPages{
+		metrics:  metrics.Handler(srv, hub),
+		console:  console.New(console.Config{Server: srv, Hub: hub, Version: version()}),
+		password: password,
+	}}
 	if t.made {
 		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr) }
 	} else {

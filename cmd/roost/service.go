@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -21,11 +20,11 @@ const cutSlack = 5 * time.Second
 
 // service is a server that runs until a signal ends it.
 type service struct {
-	log     *slog.Logger
-	server  *server.Server
-	metrics http.Handler
-	ready   func(addr net.Addr) // called once clients can connect; may be nil
-	reload  func()              // called for a SIGHUP; nil: that ends the program, as it does others
+	log    *slog.Logger
+	server *server.Server
+	admin  adminPages
+	ready  func(addr net.Addr) // called once clients can connect; may be nil
+	reload func()              // called for a SIGHUP; nil: that ends the program, as it does others
 }
 
 // serve listens, says so in one line, and blocks until SIGTERM or SIGINT ends
@@ -48,7 +47,7 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 	first := []slog.Attr{slog.String("addr", addr.String())}
 	var a *admin
 	if adminAt.on {
-		if a, err = startAdmin(adminAt.address, s.metrics, s.log); err != nil {
+		if a, err = startAdmin(adminAt.address, s.admin, s.log); err != nil {
 			return err
 		}
 		defer a.stop()

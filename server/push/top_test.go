@@ -15,7 +15,7 @@ func TestTopChannels(t *testing.T) {
 		for i := range n {
 			s := &session{app: a, conn: new(server.Conn)}
 			s.conn.SetValue(s)
-			if _, no := s.join(h.shards[i%2], name, nil); no != nil {
+			if _, no := s.join(h.shards[i%2], name, nil, catchUp{}); no != nil {
 				t.Fatal(no)
 			}
 		}

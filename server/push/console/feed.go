@@ -44,10 +44,13 @@ func (c *Console) feed(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it to itself
 	out := http.NewResponseController(w)
+	if out.Flush() != nil { // so that the page knows that it is there
+		return
+	}
 	ticker := time.NewTicker(feedEvery)
 	defer ticker.Stop()
 	fresh := portion{Items: []happening{}}
-	skipped, written := uint64(0), time.Time{}
+	skipped, written := uint64(0), time.Now()
 	for {
 		select {
 		case <-r.Context().Done():

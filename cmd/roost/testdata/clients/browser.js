@@ -31,8 +31,8 @@ function say(message) {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-async function open({ page: name, url, width = 1100, height = 800 }) {
-  const context = await browser.newContext({ viewport: { width, height } });
+async function open({ page: name, url, width = 1100, height = 800, colorScheme = 'light' }) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const page = await context.newPage();
   page.setDefaultTimeout(timeout);
   pages.set(name, page);
