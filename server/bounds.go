@@ -122,6 +122,8 @@ func (cfg *Config) fields() []field {
 			What: "silence after that Ping", Beyond: "cut (1006)", Counter: "PongTimeouts"}),
 		during(&cfg.IdleTimeout, Bound{Name: "IdleTimeout", State: "open", MayBeOff: true,
 			What: "silence of the client, Pongs counting as words", Beyond: "IdleCode", Counter: "IdleTimeouts"}),
+		during(&cfg.StreamPingInterval, Bound{Name: "StreamPingInterval", State: "open", Default: int64(30 * time.Second), MayBeOff: true,
+			What: "the time between two pings on a stream", Beyond: "it is sent one"}),
 		during(&t.Close, Bound{Name: "Timeouts.Close", State: "closing, lingering", Default: int64(5 * time.Second),
 			What: "from our Close frame, once it was sent, to the client's, and to the end of its stream", Beyond: "cut", Counter: "CloseTimeouts"}),
 		during(&t.Drain, Bound{Name: "Timeouts.Drain", Default: int64(10 * time.Second),

@@ -63,7 +63,7 @@ func (c *Conn) remember(err *CloseError) {
 func (c *Conn) fail(err *CloseError) {
 	c.settle() // if the application's own was queued, it came first
 	c.remember(err)
-	c.pipe.EnqueueLast(wire.AppendClose(nil, err.Code, err.Reason), uint16(err.Code), nil) // fails when a Close is queued already
+	c.pipe.EnqueueLast(c.lastWords(err.Code, err.Reason), uint16(err.Code), nil) // fails when a Close is queued already
 	c.end()
 }
 
@@ -185,6 +185,9 @@ func (c *Conn) heed() {
 		return
 	}
 	c.settle()
+	if c.Streaming() && c.state == stateClosing {
+		c.end() // nobody answers the end of a stream
+	}
 }
 
 // settle moves the connection to closing if the application queued a Close frame.
@@ -207,14 +210,18 @@ func (c *Conn) slow() {
 // pingAfter is the silence after which this connection is sent a Ping: between
 // three quarters and all of Config.PingInterval, by slot, so that clients that
 // came together do not stay together.
-func (c *Conn) pingAfter() engine.Tick {
-	every := c.srv.ticks.ping
+func (c *Conn) pingAfter() engine.Tick { return c.spread(c.srv.ticks.ping) }
+
+func (c *Conn) spread(every engine.Tick) engine.Tick {
 	hash := uint32(c.pipe.Token()) * 0x9e3779b1 >> 20 // 12 bits
 	return every - engine.Tick(uint64(every/4)*uint64(hash)>>12)
 }
 
 // firstDue is the first deadline of an open connection.
 func (c *Conn) firstDue() engine.Tick {
+	if c.Streaming() {
+		return c.streamDue()
+	}
 	now, t := c.pipe.Now(), &c.srv.ticks
 	var due engine.Tick
 	if t.ping != 0 {
@@ -230,6 +237,9 @@ func (c *Conn) firstDue() engine.Tick {
 // a message that does not end, silence. Only received bytes refresh liveness.
 // It returns the next deadline, or 0 when it closed the connection or there is none.
 func (c *Conn) keep(now engine.Tick) (due engine.Tick) {
+	if c.Streaming() {
+		return c.keepStream(now)
+	}
 	t := &c.srv.ticks
 	heard := c.pipe.Heard()
 	if oldest := c.pipe.Oldest(); oldest != 0 {

@@ -132,6 +132,19 @@ type Config struct {
 	// Deflate compresses messages. Off by default.
 	Deflate Deflate
 
+	// OnStream is asked about GET requests that ask for no WebSocket, before HTTP.
+	// With a Stream the connection stays with the server and is open: OnOpen follows,
+	// then what Send and SendPrepared (of PrepareChunk) are given goes out with the
+	// same limits as messages, and OnClose comes when either side has ended it. With a Refusal
+	// that is the answer; with neither the request is HTTP's. It may block unless
+	// Inline is set. r is valid until it returns.
+	OnStream func(r *Request) (*Stream, *Refusal)
+	// StreamPing is sent on a stream every StreamPingInterval, so that proxies do
+	// not think it idle and TCP finds out when the client is gone. Defaults ":\n\n",
+	// a comment among server-sent events, and 30 s; negative: off.
+	StreamPing         []byte
+	StreamPingInterval time.Duration
+
 	// HTTP serves requests on the same port that ask for no WebSocket. nil refuses them.
 	HTTP http.Handler
 
@@ -149,6 +162,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.IdleCode = cmp.Or(cfg.IdleCode, StatusGoingAway)
 	cfg.ShutdownCode = cmp.Or(cfg.ShutdownCode, StatusGoingAway)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
+	if len(cfg.StreamPing) == 0 {
+		cfg.StreamPing = []byte(":\n\n")
+	}
 	if cfg.kernel == nil {
 		cfg.kernel = sys.Real()
 	}

@@ -20,7 +20,7 @@ type Conn struct {
 
 	state   state
 	calls   calls          // which callbacks are owed, and whatever else is a bit
-	proto   int8           // index into Config.Subprotocols, or -1
+	proto   int8           // index into Config.Subprotocols, or negative: none, or protoStream
 	deflate deflate.Params // what was agreed on; does not change once the connection is open
 	address uint32         // where the client's address is counted
 	began   engine.Tick
@@ -49,6 +49,9 @@ func (c *Conn) Send(op Opcode, payload []byte) error {
 func (c *Conn) SendUncompressed(op Opcode, payload []byte) error { return c.send(op, payload) }
 
 func (c *Conn) send(op Opcode, payload []byte) error {
+	if c.Streaming() {
+		return c.sendChunk(payload)
+	}
 	var head [wire.ServerHeaderMax]byte
 	n := wire.PutHeader(&head, op, len(payload))
 	if err := c.pipe.Enqueue(head[:n], payload, false); err != nil {
@@ -61,6 +64,9 @@ func (c *Conn) send(op Opcode, payload []byte) error {
 func (c *Conn) SendPrepared(p *Prepared) error {
 	if len(p.frame) == 0 {
 		return nil // an empty segment would never leave the outbound queue
+	}
+	if p.chunk != c.Streaming() {
+		return ErrStream
 	}
 	frame := p.frame
 	if c.deflate.On() {
@@ -83,6 +89,9 @@ func (c *Conn) sendError(err error) error {
 func (c *Conn) Ping(payload []byte) error {
 	if len(payload) > ws.MaxControlFramePayloadSize {
 		return ErrControlTooLong
+	}
+	if c.Streaming() {
+		return ErrStream
 	}
 	return c.send(ws.OpPing, payload)
 }
@@ -109,7 +118,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 	if len(frame) > closeHead {
 		taken = func() { c.srv.reasons.put(c, string(frame[closeHead:])) }
 	}
-	return c.pipe.EnqueueLast(frame, uint16(code), taken)
+	return c.pipe.EnqueueLast(c.lastWords(code, reason), uint16(code), taken)
 }
 
 // closeHead is what stands before the reason in a Close frame of ours.

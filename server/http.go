@@ -229,6 +229,7 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	if again = again && own.side == s.http; again {
 		own.taken = true
 	}
+	session.(*Conn).calls |= adopted
 	s.engine.Adopt(fd, session, early, again)
 	return nil
 }

@@ -41,7 +41,7 @@ func (c *Conn) collect(in []byte) (used, calls int) {
 		}
 		return len(in), 0
 	}
-	if c.srv.cfg.OnUpgrade != nil && !c.pipe.Calling() {
+	if (c.srv.cfg.OnUpgrade != nil || c.srv.cfg.OnStream != nil) && !c.pipe.Calling() {
 		// The hook may block, and this is the loop. All of it once more, on a worker.
 		r.head, r.scan = nil, handshake.Scanner{}
 		c.pipe.NeedCalls()
@@ -62,12 +62,22 @@ func (c *Conn) answer(h *handshake.Head, head, rest []byte) (calls int) {
 		c.refuse(refusal)
 		return 0
 	}
-	if c.srv.http != nil && !h.WantsWebSocket() {
+	req := &Request{head: h, conn: c}
+	if c.srv.cfg.OnStream != nil && h.Streamable() {
+		calls++
+		switch answered, refusal := c.stream(req); {
+		case refusal != nil:
+			c.refuse(refusal)
+			return calls
+		case answered:
+			return calls + c.begin(req, head)
+		}
+	}
+	if c.srv.http != nil && !h.WantsWebSocket() && c.calls&adopted == 0 {
 		c.toHTTP(head, rest)
-		return 0
+		return calls
 	}
 	res, refusal := c.srv.upgrader.Check(h)
-	req := &Request{head: h, conn: c}
 	if refusal == nil && c.srv.cfg.OnUpgrade != nil {
 		calls++
 		refusal = c.onUpgrade(req)
@@ -82,18 +92,23 @@ func (c *Conn) answer(h *handshake.Head, head, rest []byte) (calls int) {
 	}
 	c.pipe.Enqueue(response, nil, true) // fails only when the connection is being closed
 	c.proto, c.deflate = int8(res.Subprotocol), deflate.Params(res.Agreed)
+	return calls + c.begin(req, head)
+}
+
+// begin opens the connection, and calls OnOpen or leaves it to a worker.
+func (c *Conn) begin(req *Request, head []byte) (calls int) {
 	c.opened()
 	switch {
 	case c.srv.handler.OnOpen == nil:
-		return calls
+		return 0
 	case c.pipe.Calling():
 		c.onOpen(req)
-		return calls + 1
+		return 1
 	}
 	// A worker will make the call, from the same head.
 	c.calls |= owesOpen
 	c.rarely().owed = bytes.Clone(head)
-	return calls
+	return 0
 }
 
 // opened moves the connection to open. From here on its turns may run the application's code.
@@ -135,12 +150,18 @@ func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
 			refusal = refuseInternal
 		}
 	}()
-	if refusal = c.srv.cfg.OnUpgrade(r); refusal != nil {
-		own := *refusal
-		own.Cause = handshake.CauseApplication // whatever it says: the causes are counted
-		return &own
+	return byApplication(c.srv.cfg.OnUpgrade(r))
+}
+
+// byApplication is a refusal of the application's, whatever cause it says: the
+// causes are counted.
+func byApplication(refusal *Refusal) *Refusal {
+	if refusal == nil {
+		return nil
 	}
-	return nil
+	own := *refusal
+	own.Cause = handshake.CauseApplication
+	return &own
 }
 
 var (
@@ -183,9 +204,11 @@ func (c *Conn) turnAway() {
 }
 
 // responseLen is the length of the HTTP response that b begins with. Behind a
-// 101 frames may follow; behind everything else nothing does.
+// 101 frames may follow, and chunks behind the 200 of a stream; behind everything
+// else nothing does.
 func responseLen(b []byte) int {
-	if end := bytes.Index(b, []byte("\r\n\r\n")); end >= 0 && bytes.HasPrefix(b, []byte("HTTP/1.1 101 ")) {
+	goesOn := bytes.HasPrefix(b, []byte("HTTP/1.1 101 ")) || bytes.HasPrefix(b, []byte("HTTP/1.1 200 "))
+	if end := bytes.Index(b, []byte("\r\n\r\n")); end >= 0 && goesOn {
 		return end + 4
 	}
 	return len(b)

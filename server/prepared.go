@@ -25,6 +25,7 @@ type Prepared struct {
 	frame    []byte
 	size     int  // of the message: what the frame ends with
 	plain    bool // never compressed
+	chunk    bool // made by PrepareChunk
 	deflated atomic.Pointer[forms]
 }
 

@@ -45,6 +45,10 @@ func (r *Request) Header(name string) string {
 // RemoteAddr returns the client's address; see Conn.RemoteAddr.
 func (r *Request) RemoteAddr() netip.AddrPort { return r.conn.RemoteAddr() }
 
+// SetValue attaches a value to the connection that may come of the request, which
+// finds it there in OnOpen: see Conn.Value. For OnUpgrade and OnStream.
+func (r *Request) SetValue(v any) { r.conn.value = v }
+
 // SetHeader sets a field of the response, in OnUpgrade.
 func (r *Request) SetHeader(name, value string) {
 	if r.response == nil {

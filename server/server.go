@@ -44,7 +44,7 @@ type Server struct {
 }
 
 // ticks are the deadlines of Config in ticks; 0 means off.
-type ticks struct{ handshake, message, close, stall, ping, pong, idle engine.Tick }
+type ticks struct{ handshake, message, close, stall, ping, pong, idle, streamPing engine.Tick }
 
 // turnedAwayMax is how many connections beyond Limits.Conns and ConnsPerAddress
 // are told so with a response at a time; more are closed without a word.
@@ -67,6 +67,8 @@ func New(h Handler, cfg Config) (*Server, error) {
 		ping:      engine.Ticks(max(0, cfg.PingInterval)),
 		pong:      engine.Ticks(max(0, cfg.PongTimeout)),
 		idle:      engine.Ticks(max(0, cfg.IdleTimeout)),
+
+		streamPing: engine.Ticks(max(0, cfg.StreamPingInterval)),
 	}
 	s.deflated = s.frames
 	s.deflated.Deflate = true

@@ -53,6 +53,7 @@ const (
 	counted                       // the client's address is counted
 	overConns                     // turned away at the door: Limits.Conns was met
 	overAddress                   // the same, Limits.ConnsPerAddress
+	adopted                       // Upgrade took it over from net/http, which does not get it back
 
 	turnedAway = overConns | overAddress
 )
@@ -101,6 +102,10 @@ func (c *Conn) Data(in []byte) (used, calls int) {
 		if c.calls&owesOpen != 0 {
 			c.callOwed()
 			calls++
+		}
+		if c.Streaming() {
+			c.byStranger(in)
+			return len(in), calls
 		}
 		used, n := c.decode(in)
 		return used, calls + n
@@ -251,7 +256,7 @@ func (c *Conn) Ended(fault error) {
 		c.settle()
 		c.remember(&CloseError{Code: c.srv.cfg.ShutdownCode, Reason: "server closed"})
 		if c.state == stateOpen {
-			c.pipe.EnqueueLast(wire.AppendClose(nil, c.srv.cfg.ShutdownCode, "server closed"), uint16(c.srv.cfg.ShutdownCode), nil)
+			c.pipe.EnqueueLast(c.lastWords(c.srv.cfg.ShutdownCode, "server closed"), uint16(c.srv.cfg.ShutdownCode), nil)
 		}
 		c.pipe.Finish()
 	case c.state == stateConnecting:
@@ -264,6 +269,9 @@ func (c *Conn) Ended(fault error) {
 	case fault != nil:
 		c.remember(&CloseError{Code: StatusAbnormal, Err: fault})
 		c.pipe.Finish()
+	case c.Streaming():
+		c.remember(&CloseError{Code: StatusGoingAway, Reason: "the client has left", Remote: true})
+		c.end()
 	default:
 		// "If _The WebSocket Connection is Closed_ and no Close control frame was
 		// received by the endpoint [...], the Close Code is 1006." RFC 6455, 7.1.5.
@@ -278,6 +286,9 @@ func (c *Conn) Farewell() {
 	if c.calls&owesClose != 0 {
 		c.onClose()
 	}
+	if c.Streaming() {
+		c.srv.stats.Streams.Add(-1)
+	}
 	c.setState(stateClosed)
 	c.rare = nil
 	c.srv.forget(c)
@@ -287,11 +298,15 @@ var _ engine.Session = (*Conn)(nil)
 
 var errNoClose = errors.New("stream ended without a Close frame")
 
-// unit measures what stands at the start of an outbound queue: a frame, or the
-// response of the opening handshake. Of these only data frames may be dropped.
+// unit measures what stands at the start of an outbound queue: a frame, the
+// response of the opening handshake, or a chunk of a stream. Of these only data
+// frames and chunks other than the last may be dropped.
 func unit(b []byte) (n int, keep bool) {
-	if b[0] < 0x80 { // no frame: all of ours are final
+	switch {
+	case b[0] >= 0x80: // all frames of ours are final
+		return wire.FrameLen(b), ws.OpCode(b[0] & 0x0f).IsControl()
+	case b[0] == 'H':
 		return responseLen(b), true
 	}
-	return wire.FrameLen(b), ws.OpCode(b[0] & 0x0f).IsControl()
+	return wire.ChunkLen(b), b[0] == '0'
 }

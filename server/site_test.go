@@ -250,7 +250,7 @@ func (st *site) check() {
 		st.t.Errorf("a closed server keeps %d reasons", n)
 	}
 	stats := st.Stats()
-	if n := stats.Conns + stats.Connecting + stats.Open + stats.Closing + stats.Lingering + stats.HTTP; n != 0 {
+	if n := stats.Conns + stats.Connecting + stats.Open + stats.Closing + stats.Lingering + stats.HTTP + stats.Streams; n != 0 {
 		st.t.Errorf("a closed server still counts connections: %+v", stats)
 	}
 }

@@ -14,6 +14,7 @@ type Stats struct {
 	Conns                                int64 // present connections, as Limits.Conns counts them
 	Connecting, Open, Closing, Lingering int64 // the same by state; those being turned away linger, too
 	HTTP                                 int64 // present connections that are with Config.HTTP
+	Streams                              int64 // present connections that are streams, in any state
 	Outbound                             int64 // present bytes that wait for clients who read slowly, and what keeping them costs
 
 	Draining  bool  // Shutdown has begun
@@ -50,6 +51,8 @@ type Stats struct {
 type counters struct {
 	states [stateClosed + 1]atomic.Int64
 
+	Streams atomic.Int64
+
 	Opened, Pings, OverConns, OverAddress, OverHTTP    atomic.Uint64
 	HandshakeTimeouts, MessageTimeouts, IdleTimeouts   atomic.Uint64
 	PongTimeouts, CloseTimeouts, SlowConsumers, Panics atomic.Uint64
@@ -85,6 +88,7 @@ func (s *Server) Stats() Stats {
 		Conns:      s.conns.Load(),
 		Connecting: c.states[stateConnecting].Load(), Open: c.states[stateOpen].Load(),
 		Closing: c.states[stateClosing].Load(), Lingering: c.states[stateLingering].Load(),
+		Streams:  c.Streams.Load(),
 		Accepted: e.Accepted.Load(), Opened: c.Opened.Load(), Closed: e.Closed.Load(),
 		Pings: c.Pings.Load(), OverConns: c.OverConns.Load(), OverAddress: c.OverAddress.Load(), OverHTTP: c.OverHTTP.Load(),
 		Refused: e.Refused.Load(), HandshakeTimeouts: c.HandshakeTimeouts.Load(), MessageTimeouts: c.MessageTimeouts.Load(), IdleTimeouts: c.IdleTimeouts.Load(),

@@ -8,8 +8,9 @@ import (
 // Names that other servers of this protocol have too carry the suffixes that
 // existing dashboards know.
 var serverMetrics = []metric[server.Stats]{
-	gauge("connected", "WebSocket connections that are open.", func(s *server.Stats) int64 { return s.Open }),
-	counter("new_connections_total", "WebSocket connections that were opened.", func(s *server.Stats) uint64 { return s.Opened }),
+	gauge("connected", "Connections that are open: WebSocket and streams.", func(s *server.Stats) int64 { return s.Open }),
+	gauge("streams", "Connections that are streams of server-sent events.", func(s *server.Stats) int64 { return s.Streams }),
+	counter("new_connections_total", "Connections that were opened: WebSocket and streams.", func(s *server.Stats) uint64 { return s.Opened }),
 	counter("new_disconnections_total", "Connections that ended, those that never got to open included.", func(s *server.Stats) uint64 { return s.Closed }),
 	counter("accepted_total", "Connections that were accepted.", func(s *server.Stats) uint64 { return s.Accepted }),
 	counter("socket_received_bytes", "Bytes received on all connections.", func(s *server.Stats) uint64 { return s.BytesReceived }),
