@@ -58,7 +58,9 @@ func (a *app) join(name string, loop int, who *identity, ask catchUp) (j joined,
 		ch.followed = ch.followed || ask.ids
 		a.hub.alarm.ask() // to forget it
 	}
-	asleep = a.counted(ch, config, now, asleep)
+	if j.member == nil || j.member.connections == 1 {
+		asleep = a.counted(ch, config, now, asleep)
+	}
 	s.mu.Unlock()
 	wakeAll(asleep)
 	a.hub.notices.tell()
@@ -86,14 +88,15 @@ func (a *app) leave(r *roster, m *member) {
 	if m != nil {
 		asleep = a.leaveMember(ch, m, asleep)
 	}
-	if len(ch.rosters) > 0 {
-		asleep = a.counted(ch, config, a.hub.now(), asleep)
-	} else {
+	switch {
+	case len(ch.rosters) == 0:
 		delete(s.channels, ch.name)
 		a.happened(ch, Notice{Name: ChannelVacated})
 		if ch.followed {
 			a.history.left(ch.name, a.hub.now())
 		}
+	case m == nil || m.connections == 0:
+		asleep = a.counted(ch, config, a.hub.now(), asleep)
 	}
 	s.mu.Unlock()
 	wakeAll(asleep)

@@ -87,7 +87,7 @@ func (p *plain) join(c *plainChannel, tab int, user string, limit int) (s outset
 		c.notice(ChannelOccupied, c.name)
 	}
 	if c.presence() && !c.countOnly() && isNew {
-		c.say("pusher_internal:member_added", fmt.Sprintf(`{\"user_id\":\"%s\",\"user_info\":null}`, user))
+		c.say("pusher_internal:member_added", fmt.Sprintf(`{\"user_id\":\"%s\",\"user_info\":\"about %s\"}`, user, user))
 		c.notice(MemberAdded, c.name, user)
 	}
 	c.tabs[tab] = user
@@ -104,7 +104,9 @@ func (p *plain) join(c *plainChannel, tab int, user string, limit int) (s outset
 			c.notice(CacheMiss, c.name)
 		}
 	}
-	p.count(c)
+	if !c.presence() || isNew {
+		p.count(c)
+	}
 	return s
 }
 
@@ -119,7 +121,8 @@ func (p *plain) last(c *plainChannel) string {
 func (p *plain) leave(c *plainChannel, tab int) {
 	user := c.tabs[tab]
 	delete(c.tabs, tab)
-	if c.presence() && !c.countOnly() && !slices.Contains(c.users(), user) {
+	gone := !slices.Contains(c.users(), user)
+	if c.presence() && !c.countOnly() && gone {
 		c.say("pusher_internal:member_removed", fmt.Sprintf(`{\"user_id\":\"%s\"}`, user))
 		c.notice(MemberRemoved, c.name, user)
 	}
@@ -127,7 +130,9 @@ func (p *plain) leave(c *plainChannel, tab int) {
 		c.notice(ChannelVacated, c.name)
 		return
 	}
-	p.count(c)
+	if !c.presence() || gone {
+		p.count(c)
+	}
 }
 
 // count tells subscribers how many they are: at once, or later when they are many
