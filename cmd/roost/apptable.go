@@ -19,6 +19,7 @@ type appTable struct {
 	Disabled          bool           `toml:"disabled"`
 	ClientEvents      bool           `toml:"client_events"`
 	SubscriptionCount bool           `toml:"subscription_count"`
+	DeflatePrivate    bool           `toml:"deflate_private"`
 	TLSOnly           bool           `toml:"tls_only"`
 	Origins           []string       `toml:"origins"`
 	AuthorisedWithin  duration       `toml:"authorised_within"`
@@ -109,6 +110,7 @@ func (t *appTable) app(f *file) (push.App, error) {
 		Disabled:          t.Disabled,
 		ClientEvents:      t.ClientEvents,
 		SubscriptionCount: t.SubscriptionCount,
+		DeflatePrivate:    t.DeflatePrivate,
 		TLSOnly:           t.TLSOnly,
 		Origins:           t.Origins,
 		AuthorisedWithin:  t.AuthorisedWithin.Duration,

@@ -20,6 +20,7 @@ type echoCmd struct {
 	MaxOutbound    byteSize        `default:"64MiB" placeholder:"BYTES" help:"Bytes that may wait for a client that reads slowly (${default})."`
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
 	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed; off by default."`
+	Deflate        deflateFlags    `embed:""`
 	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
 }
 
@@ -56,6 +57,7 @@ func (e *echoCmd) config(log *slog.Logger) server.Config {
 			Outbound:        int(e.MaxOutbound),
 		},
 		Timeouts:     server.Timeouts{Drain: e.Drain},
+		Deflate:      e.Deflate.config(),
 		PingInterval: e.PingInterval.config(),
 		IdleTimeout:  e.IdleTimeout.config(),
 		Origins:      server.Origins{Any: true},

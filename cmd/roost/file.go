@@ -36,6 +36,9 @@ type serverTable struct {
 	MaxPerAddress     *ceiling         `toml:"max_per_address"`
 	ActivityTimeout   *duration        `toml:"activity_timeout"`
 	PathPrefix        *pathPrefix      `toml:"path_prefix"`
+	Deflate           *bool            `toml:"deflate"`
+	DeflateLevel      *int             `toml:"deflate_level"`
+	DeflateMinSize    *byteSize        `toml:"deflate_min_size"`
 	Demo              *bool            `toml:"demo"`
 	Drain             *duration        `toml:"drain"`
 }

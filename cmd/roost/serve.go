@@ -28,6 +28,7 @@ type serveCmd struct {
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
+	Deflate         deflateFlags    `embed:""`
 	Demo            bool            `help:"Let the page at / send events to the channel demo, for everybody who can open it; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
@@ -71,6 +72,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		HTTP:         routes,
 		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
 		Timeouts:     server.Timeouts{Drain: s.Drain},
+		Deflate:      s.Deflate.config(),
 		ShutdownCode: closeReconnect,
 		Logger:       log,
 	})

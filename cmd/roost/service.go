@@ -84,6 +84,7 @@ func inForce(config server.Config, held capacity) []slog.Attr {
 		slog.String("handlers", handlers),
 		slog.String("descriptors", held.String()),
 		slog.String("can_hold", fmt.Sprintf("about %d connections", config.Limits.Conns)),
+		slog.Bool("deflate", config.Deflate.Enabled),
 		slog.Group("limits",
 			"connections_per_address", ceiling(max(0, config.Limits.ConnsPerAddress)).String(),
 			"message", byteSize(config.Limits.Message).String(),

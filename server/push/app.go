@@ -24,6 +24,11 @@ type App struct {
 	// SubscriptionCount tells subscribers how many they are, on all channels but
 	// those that know their members anyway.
 	SubscriptionCount bool
+	// DeflatePrivate compresses messages of private and presence channels, too,
+	// where the server compresses at all; those of encrypted channels never are. The length
+	// of a message then tells how much of it repeats, which is of no use to
+	// listeners unless a secret stands beside something that they chose.
+	DeflatePrivate bool
 	// TLSOnly refuses clients (4000) that a proxy did not mark with
 	// "X-Forwarded-Proto: https".
 	TLSOnly bool

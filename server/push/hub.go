@@ -201,7 +201,8 @@ func (h *Hub) publish(a *app, e *Event, ids []string) []string {
 			continue // named twice, delivered once
 		}
 		frame := e.append(nil, name, "")
-		m := h.newMessage(frame, e.Exclude)
+		plain := config.plain(name)
+		m := h.newMessage(frame, plain, e.Exclude)
 		var keep keep
 		if kindOf(name).cache {
 			keep.cached = &cached{frame: frame, data: slices.Clone(e.text()), expires: h.now().Add(config.CacheTTL)}
@@ -209,7 +210,7 @@ func (h *Hub) publish(a *app, e *Event, ids []string) []string {
 		id := ""
 		m.born = came
 		if keep.rule = config.historyRule(name); keep.rule != nil {
-			m.kept = &kept{frame: frame, exclude: e.Exclude, at: h.now()}
+			m.kept = &kept{frame: frame, plain: plain, exclude: e.Exclude, at: h.now()}
 			a.deliver(name, m, keep)
 			id = m.kept.position.String()
 		} else {
@@ -224,8 +225,8 @@ func (h *Hub) publish(a *app, e *Event, ids []string) []string {
 }
 
 // newMessage encodes a frame once for everybody who gets it.
-func (h *Hub) newMessage(frame []byte, exclude SocketID) *message {
-	m := &message{prepared: server.Prepare(server.Text, frame), size: len(frame), excludeLoop: -1}
+func (h *Hub) newMessage(frame []byte, plain bool, exclude SocketID) *message {
+	m := &message{prepared: prepare(frame, plain), size: len(frame), excludeLoop: -1}
 	if loop, number, ok := h.numbering.find(exclude); ok {
 		m.excludeLoop, m.exclude = loop, number
 	}

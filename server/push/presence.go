@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
@@ -50,7 +49,7 @@ func (a *app) enterMember(ch *channel, who *identity, j *joined, asleep []*shard
 	}
 	m.connections++
 	if m.connections == 1 && !sp.countOnly {
-		asleep = a.hand(ch, newMemberMessage("member_added", ch.name, m.appendAdded), asleep)
+		asleep = a.hand(ch, a.newMemberMessage("member_added", ch.name, m.appendAdded), asleep)
 		a.happened(ch, Notice{Name: MemberAdded, UserID: m.id})
 	}
 	j.member, j.count = m, len(sp.members)
@@ -82,7 +81,7 @@ func (a *app) leaveMember(ch *channel, m *member, asleep []*shard) []*shard {
 	if sp.countOnly {
 		return asleep
 	}
-	asleep = a.hand(ch, newMemberMessage("member_removed", ch.name, m.appendRemoved), asleep)
+	asleep = a.hand(ch, a.newMemberMessage("member_removed", ch.name, m.appendRemoved), asleep)
 	a.happened(ch, Notice{Name: MemberRemoved, UserID: m.id})
 	return asleep
 }
@@ -95,7 +94,7 @@ func (a *app) present(ch *channel, m *member) (members []*member, count int) {
 	return ch.list(nil, m), len(ch.special.members)
 }
 
-func newMemberMessage(event, channel string, data func([]byte) []byte) *message {
+func (a *app) newMemberMessage(event, channel string, data func([]byte) []byte) *message {
 	b := append([]byte(nil), `{"event":"pusher_internal:`...)
 	b = append(b, event...)
 	b = append(b, `","channel":"`...)
@@ -103,7 +102,7 @@ func newMemberMessage(event, channel string, data func([]byte) []byte) *message 
 	b = append(b, `","data":`...)
 	b = rawjson.AppendQuote(b, data(nil))
 	b = append(b, '}')
-	return &message{prepared: server.Prepare(server.Text, b), excludeLoop: -1}
+	return &message{prepared: prepare(b, a.config.Load().plain(channel)), excludeLoop: -1}
 }
 
 func (m *member) appendAdded(b []byte) []byte {

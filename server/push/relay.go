@@ -36,11 +36,12 @@ func (h *Hub) relay(s *session, event clientEvent) {
 	h.published.Add(1)
 	s.app.published.Add(1)
 	frame := e.append(nil, name, userID)
-	m := h.newMessage(frame, id)
+	plain := config.plain(name)
+	m := h.newMessage(frame, plain, id)
 	m.born = born()
 	var keep keep
 	if rule := config.historyRule(name); rule != nil && rule.ClientEvents {
-		keep.rule, m.kept = rule, &kept{frame: frame, exclude: id, at: h.now()}
+		keep.rule, m.kept = rule, &kept{frame: frame, plain: plain, exclude: id, at: h.now()}
 	}
 	s.app.deliver(name, m, keep)
 	s.app.show(func() Happening {

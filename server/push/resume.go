@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
@@ -91,14 +90,14 @@ func (p *past) has(c *cached) bool {
 }
 
 // replay sends s the past of a channel that it just joined.
-func (s *session) replay(sh *shard, p *past) {
+func (s *session) replay(sh *shard, channel string, p *past) {
 	for _, k := range p.events {
 		if p.id == (position{}) {
-			_ = s.conn.Send(server.Text, k.frame)
+			s.send(channel, k.frame)
 			continue
 		}
 		sh.buf = k.append(sh.buf[:0])
-		_ = s.conn.Send(server.Text, sh.buf)
+		s.send(channel, sh.buf)
 	}
 }
 

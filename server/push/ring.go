@@ -12,6 +12,7 @@ import (
 type kept struct {
 	position
 	frame   []byte // as those receive it who do not ask for ids
+	plain   bool   // not to be compressed
 	exclude SocketID
 	at      time.Time
 }
@@ -31,7 +32,7 @@ func (k *kept) append(b []byte) []byte {
 
 // prepare encodes the event for those who ask for ids.
 func (k *kept) prepare() *server.Prepared {
-	return server.Prepare(server.Text, k.append(make([]byte, 0, len(k.frame)+64)))
+	return prepare(k.append(make([]byte, 0, len(k.frame)+64)), k.plain)
 }
 
 // passed tells the connection that the event is not for where the channel is: one

@@ -38,7 +38,7 @@ func (h *Hub) signIn(s *session, data JSON) {
 	case now == nil:
 		h.welcome(s, b.who, b.watchlist, b.userData)
 	case now.id == b.who.id: // a client that did not wait for the first answer
-		_ = s.conn.Send(server.Text, appendSignedIn(nil, b.userData))
+		_ = s.conn.SendUncompressed(server.Text, appendSignedIn(nil, b.userData))
 	default:
 		refuse(s.conn, &refusal{codeUnauthorised, "The connection is signed in as another user"})
 	}
@@ -70,12 +70,12 @@ func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []
 	s.rarely().unauthorised = false
 	online, offline := s.app.signIn(s, h.shards[s.conn.Loop()], who.id, watchlist)
 
-	_ = s.conn.Send(server.Text, appendSignedIn(nil, userData))
+	_ = s.conn.SendUncompressed(server.Text, appendSignedIn(nil, userData))
 	if tooMany {
 		s.tell(&refusal{codeWatchlistLimit, fmt.Sprintf("The watchlist has more than %d users: the first %d are watched", MaxWatchlist, MaxWatchlist)})
 	}
 	if len(watchlist) > 0 {
-		_ = s.conn.Send(server.Text, appendWatchlistEvents(nil, "online", online, "offline", offline))
+		_ = s.conn.SendUncompressed(server.Text, appendWatchlistEvents(nil, "online", online, "offline", offline))
 	}
 }
 

@@ -64,14 +64,14 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 	case !kind.cache || j.past.recovered:
 	case j.cached != nil && j.past.has(j.cached):
 	case j.cached != nil:
-		_ = s.conn.Send(server.Text, j.cached.frame)
+		s.send(name, j.cached.frame)
 	default:
 		sh.buf = append(sh.buf[:0], `{"event":"pusher:cache_miss","channel":"`...)
 		sh.buf = append(sh.buf, name...)
 		sh.buf = append(sh.buf, `","data":"{}"}`...)
 		_ = s.conn.Send(server.Text, sh.buf)
 	}
-	s.replay(sh, &j.past)
+	s.replay(sh, name, &j.past)
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (s *session) succeed(sh *shard, name string, j *joined) {
 		sh.buf = j.past.appendResume(sh.buf)
 	}
 	sh.buf = append(sh.buf, '}')
-	_ = s.conn.Send(server.Text, sh.buf)
+	s.send(name, sh.buf)
 	if cap(sh.buf) > keepBytes {
 		sh.buf, sh.inner = nil, nil
 	}

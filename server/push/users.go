@@ -101,7 +101,7 @@ func (a *app) tellWatchers(one *user, name, id string, asleep []*shard) []*shard
 	if len(one.watchers) == 0 {
 		return asleep
 	}
-	m := &message{prepared: server.Prepare(server.Text, appendWatchlistEvents(nil, name, []string{id}, "", nil)), excludeLoop: -1}
+	m := &message{prepared: server.PrepareUncompressed(server.Text, appendWatchlistEvents(nil, name, []string{id}, "", nil)), excludeLoop: -1}
 	for s, sh := range one.watchers {
 		if sh.put(delivery{conn: s.conn, message: m}) {
 			asleep = append(asleep, sh)

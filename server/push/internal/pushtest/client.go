@@ -7,6 +7,8 @@ package pushtest
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,6 +18,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,6 +42,9 @@ type Client struct {
 	in   *bufio.Reader
 	deaf bool        // to Pings
 	next *wholeFrame // looked at by IsMessage, not yet taken
+
+	deflate  bool // permessage-deflate was agreed on
+	inflated int  // messages that came compressed
 }
 
 type wholeFrame struct {
@@ -49,6 +55,14 @@ type wholeFrame struct {
 // Open performs the opening handshake for target, a path with a query.
 func Open(t testing.TB, addr net.Addr, target string) *Client {
 	t.Helper()
+	return open(t, addr, target, "")
+}
+
+// Inflated counts the messages that came compressed.
+func (c *Client) Inflated() int { return c.inflated }
+
+func open(t testing.TB, addr net.Addr, target, offer string) *Client {
+	t.Helper()
 	conn, err := net.DialTimeout(addr.Network(), addr.String(), patience)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +71,7 @@ func Open(t testing.TB, addr net.Addr, target string) *Client {
 	c := &Client{t: t, conn: conn, in: bufio.NewReader(conn)}
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+
-		"Origin: https://elsewhere.example\r\n\r\n", target, addr)
+		"Origin: https://elsewhere.example\r\n%s\r\n", target, addr, offer)
 	c.wait()
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
@@ -66,13 +80,25 @@ func Open(t testing.TB, addr net.Addr, target string) *Client {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("handshake: %s", resp.Status)
 	}
+	c.deflate = resp.Header.Get("Sec-WebSocket-Extensions") != ""
 	return c
 }
 
 // Connect opens a connection to an app and returns its socket id with it.
 func Connect(t testing.TB, addr net.Addr, key string) (c *Client, socketID string) {
 	t.Helper()
-	c = Open(t, addr, "/app/"+key+"?protocol=7&client=js&version=8.6.0&flash=false")
+	return connect(t, addr, key, "")
+}
+
+// ConnectDeflated is Connect for a client that offers permessage-deflate.
+func ConnectDeflated(t testing.TB, addr net.Addr, key string) (c *Client, socketID string) {
+	t.Helper()
+	return connect(t, addr, key, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+}
+
+func connect(t testing.TB, addr net.Addr, key, offer string) (c *Client, socketID string) {
+	t.Helper()
+	c = open(t, addr, "/app/"+key+"?protocol=7&client=js&version=8.6.0&flash=false", offer)
 	var envelope struct{ Event, Data string }
 	c.decode(c.Next(), &envelope)
 	if envelope.Event != "pusher:connection_established" {
@@ -246,12 +272,30 @@ func (c *Client) readFrame() (opcode byte, payload []byte) {
 		c.read(b[:])
 		size = binary.BigEndian.Uint64(b[:])
 	}
-	if head[0]&0xf0 != 0x80 || head[1]&0x80 != 0 || size > 1<<20 {
+	compressed := c.deflate && head[0] == 0x80|rsv1|Text
+	if head[0]&0xf0 != 0x80 && !compressed || head[1]&0x80 != 0 || size > 1<<20 {
 		c.t.Fatalf("frame header % x", head)
 	}
 	payload = make([]byte, size)
 	c.read(payload)
+	if compressed {
+		payload = c.inflate(payload)
+	}
 	return head[0] & 0x0f, payload
+}
+
+// rsv1 marks a compressed message. RFC 7692, 6.
+const rsv1 = 0x40
+
+func (c *Client) inflate(payload []byte) []byte {
+	c.t.Helper()
+	c.inflated++
+	const tail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
+	b, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader(tail))))
+	if err != nil {
+		c.t.Fatalf("a compressed message: %v", err)
+	}
+	return b
 }
 
 func (c *Client) read(b []byte) {
