@@ -92,6 +92,14 @@ bench-smoke:
 clean:
 	rm -rf $(BIN)
 
+# ktls runs what needs a kernel with TLS, which many machines have not, under a
+# user-mode Linux kernel that has: apt-get install user-mode-linux kmod.
+.PHONY: ktls
+ktls:
+	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && \
+	CGO_ENABLED=0 $(GO) test -c -o $$dir/ktls.test ./server/internal/ktls && \
+	ROOST_REQUIRE_KTLS=1 .ci/user-mode $$dir/ktls.test -test.v
+
 # million holds a million idle connections in one process, where need be under a
 # user-mode Linux kernel (docs/million.md); it takes a quarter of an hour to an hour.
 .PHONY: million

@@ -32,6 +32,7 @@ var floors = map[string][]string{
 	"server/internal/wire":      {},
 	"server/internal/deflate":   {"server/internal/wire"},
 	"server/internal/handshake": {"server/internal/wire"},
+	"server/internal/ktls":      {},
 	"server/internal/engine":    {"poller", "server/internal/sys"},
 	"server/internal/sim":       {"poller", "server/internal/sys"},
 	"server":                    {"poller", "server/internal/..."},
@@ -58,7 +59,8 @@ var floors = map[string][]string{
 // ships. testDoors adds what tests may import.
 var (
 	doors = map[string][]string{
-		"golang.org/x/sys":                    {"poller", "server/internal/sys", "bench/...", "cmd/roost-bench"},
+		"golang.org/x/sys":                    {"poller", "server/internal/sys", "server/internal/ktls", "bench/...", "cmd/roost-bench"},
+		"golang.org/x/crypto":                 {"server/internal/ktls"},
 		"github.com/gobwas/ws":                {"server", "server/internal/wire", "server/internal/deflate", "server/internal/handshake"},
 		"github.com/gobwas/httphead":          {"server/internal/handshake"},
 		"github.com/klauspost/compress":       {"server/internal/deflate"},
