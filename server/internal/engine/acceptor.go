@@ -88,13 +88,19 @@ func (a *acceptor) close() {
 // engine's from now on, also when Listen fails. tag is given to Config.New with
 // each of them.
 func (e *Engine) Listen(fd int, tag any) error {
-	l := e.loops[(e.listeners.Add(1)-1)%uint32(len(e.loops))]
 	done := make(chan error, 1)
-	if l.post(func() { done <- l.listen(fd, tag) }) {
-		return <-done
+	e.ListenSoon(fd, tag, func(err error) { done <- err })
+	return <-done
+}
+
+// ListenSoon is Listen for those who cannot wait: told is called with its
+// result, by the loop or at once.
+func (e *Engine) ListenSoon(fd int, tag any, told func(error)) {
+	l := e.loops[(e.listeners.Add(1)-1)%uint32(len(e.loops))]
+	if !l.post(func() { told(l.listen(fd, tag)) }) {
+		e.check(e.kernel.Close(fd))
+		told(ErrStopped)
 	}
-	e.check(e.kernel.Close(fd))
-	return ErrStopped
 }
 
 func (l *Loop) listen(fd int, tag any) error {

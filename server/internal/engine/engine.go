@@ -143,17 +143,22 @@ func (e *Engine) submit(task func()) {
 // Stop ends every connection and then the loops. It returns when they have
 // ended, which is when the application's code has returned.
 func (e *Engine) Stop() {
+	first := e.StopSoon()
+	e.loopsDone.Wait()
+	if first && e.pool != nil {
+		e.pool.Release()
+	}
+}
+
+// StopSoon is Stop for those who cannot wait. It reports whether nobody had stopped the engine before.
+func (e *Engine) StopSoon() (first bool) {
 	if !e.stopping.CompareAndSwap(false, true) {
-		e.loopsDone.Wait()
-		return
+		return false
 	}
 	for _, l := range e.loops {
 		l.poller.Wake()
 	}
-	e.loopsDone.Wait()
-	if e.pool != nil {
-		e.pool.Release()
-	}
+	return true
 }
 
 // Adopt gives the engine a connected descriptor, with bytes that were already

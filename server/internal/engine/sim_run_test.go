@@ -52,8 +52,8 @@ type simRun struct {
 }
 
 // newSimRun draws an engine and its surroundings.
-func newSimRun(seed uint64) *simRun {
-	w := sim.NewWorld(sim.Config{Seed: seed})
+func newSimRun(cfg sim.Config) *simRun {
+	w := sim.NewWorld(cfg)
 	if weave != nil {
 		weave(w)
 	}
@@ -106,6 +106,7 @@ func newSimRun(seed uint64) *simRun {
 	r.pool = w.NewPool("worker", 0)
 	r.cfg.Submit = r.pool.Submit
 	r.listener = r.k.Listen(1000)
+	w.PartFaults(&r.k.Faults)
 	return r
 }
 
@@ -149,6 +150,9 @@ func (r *simRun) run(clients int) error {
 	w.Go("main", func() {
 		r.start()
 		for i := range clients {
+			if !w.Part("client %d", i+1) {
+				continue
+			}
 			r.clients++
 			w.Go("client", func() {
 				r.client(uint32(i + 1))
@@ -156,6 +160,9 @@ func (r *simRun) run(clients int) error {
 			})
 		}
 		for i := range w.Rand.IntN(4) {
+			if !w.Part("sender %d", i) {
+				continue
+			}
 			r.senders++
 			w.Go("sender", func() {
 				r.sender(uint32(1000 + i))
@@ -229,14 +236,11 @@ func (r *simRun) calm() {
 	r.k.Limit(1000)
 }
 
-// listen is Engine.Listen without the wait, which is for a goroutine outside of the World.
 func (r *simRun) listen() {
-	l := r.e.loops[0]
-	l.post(func() {
-		if err := l.poller.Add(r.listener.FD(), listenerToken); err != nil {
+	r.e.ListenSoon(r.listener.FD(), nil, func(err error) {
+		if err != nil {
 			r.w.Fail("%v", err)
 		}
-		l.accepts = append(l.accepts, &acceptor{loop: l, fd: r.listener.FD()})
 	})
 }
 
@@ -244,10 +248,7 @@ func (r *simRun) listen() {
 func (r *simRun) stop() {
 	w, e := r.w, r.e
 	r.stopped = true
-	e.stopping.Store(true)
-	for _, l := range e.loops {
-		l.poller.Wake()
-	}
+	e.StopSoon()
 	w.Within(time.Hour, "the engine stops", func() bool { return r.pool.Busy() == 0 })
 	w.Within(time.Hour, "clients and senders end", func() bool { return r.clients+r.senders == 0 })
 	w.Within(time.Hour, "taken descriptors are closed", func() bool { return r.k.Open() == 0 })

@@ -25,8 +25,8 @@ func TestSimEngine(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var met simCoverage
-	sim.Seeds(t, seeds, func(seed uint64) error {
-		r := newSimRun(seed)
+	sim.Seeds(t, seeds, func(cfg sim.Config) error {
+		r := newSimRun(cfg)
 		err := r.run(1 + r.w.Rand.IntN(12))
 		mu.Lock()
 		defer mu.Unlock()
@@ -63,7 +63,7 @@ func TestSimReplays(t *testing.T) {
 		return // sync.Pool has a will of its own, which shows in the sizes of queues
 	}
 	run := func(seed uint64) uint64 {
-		r := newSimRun(seed)
+		r := newSimRun(sim.Config{Seed: seed})
 		if err := r.run(4); err != nil {
 			t.Fatal(err)
 		}
@@ -80,8 +80,8 @@ func TestSimReplays(t *testing.T) {
 // handshakes, send what others have to say, and keep deadlines; they do not
 // spin; and what the stuck ones left undone is done in the end.
 func TestSimExhausted(t *testing.T) {
-	sim.Seeds(t, 300, func(seed uint64) error {
-		r := newSimRun(seed)
+	sim.Seeds(t, 300, func(cfg sim.Config) error {
+		r := newSimRun(cfg)
 		r.k.Faults = sim.Faults{Shuffle: r.k.Faults.Shuffle, Split: r.k.Faults.Split}
 		r.k.Limit(1000)
 		r.cfg.Inline, r.cfg.Outbound, r.decline = false, 1<<20, 0

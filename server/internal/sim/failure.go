@@ -30,11 +30,12 @@ type Failure struct {
 	Kind   Kind
 	Reason string
 	Trace  string // the last steps
+	Replay string // the environment that runs it again
 }
 
 func (f *Failure) Error() string {
-	return fmt.Sprintf("sim: seed %d: %s: %s\nlast steps:\n%s(ROOST_SIM_SEED=%d replays it)",
-		f.Seed, f.Kind, f.Reason, f.Trace, f.Seed)
+	return fmt.Sprintf("sim: seed %d: %s: %s\nlast steps:\n%s(%s replays it)",
+		f.Seed, f.Kind, f.Reason, f.Trace, f.Replay)
 }
 
 // Fail ends the run as wrong. It does not return to a coroutine.
@@ -64,7 +65,7 @@ func (w *World) fail(kind Kind, reason string) {
 // record keeps the first failure: the others may be its consequences.
 func (w *World) record(kind Kind, reason string) {
 	if w.failure == nil {
-		w.failure = &Failure{Seed: w.cfg.Seed, Kind: kind, Reason: reason, Trace: w.trace.String()}
+		w.failure = &Failure{Seed: w.cfg.Seed, Kind: kind, Reason: reason, Trace: w.trace.String(), Replay: replay(w.cfg)}
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -285,6 +287,7 @@ func compare(t *testing.T, network string, ops []string, scripts int, extra bool
 	for seed := range uint64(scripts) {
 		steps := script(seed, ops)
 		want := play(simRig(t), steps)
+		full := forgotten(t)
 		var got []string
 		// A busy machine may need longer to carry a segment over loopback.
 		for _, pause := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond} {
@@ -293,12 +296,35 @@ func compare(t *testing.T, network string, ops []string, scripts int, extra bool
 			}
 		}
 		for i := range min(len(got), len(want)) {
+			if !same(got[i], want[i]) && forgotten(t) > full {
+				break // a kernel that forgets a socket answers its peer with a reset
+			}
 			if !same(got[i], want[i]) {
 				t.Fatalf("script %d, after\n\t%s\nreal:      %s\nsimulated: %s",
 					seed, strings.Join(want[:i], "\n\t"), got[i], want[i])
 			}
 		}
 	}
+}
+
+// forgotten is how many closed sockets the kernel had no room for in its table
+// of those in TIME_WAIT. Programs beside this test may fill it.
+func forgotten(t *testing.T) int {
+	text, err := os.ReadFile("/proc/net/netstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	i := slices.Index(strings.Fields(lines[0]), "TCPTimeWaitOverflow")
+	values := strings.Fields(lines[1])
+	if i < 0 || i >= len(values) {
+		return 0
+	}
+	n, err := strconv.Atoi(values[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestFidelityTCP(t *testing.T) {

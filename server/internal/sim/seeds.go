@@ -4,18 +4,25 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 )
 
 // Seeds runs one World per seed and reports the first one that fails, lowest
-// seed first. ROOST_SIM_SEEDS says how many instead of n, and ROOST_SIM_SEED=x
-// runs that one alone.
-func Seeds(t testing.TB, n int, run func(seed uint64) error) {
+// seed first, made as small as can be. ROOST_SIM_SEEDS says how many instead of
+// n, and ROOST_SIM_SEED=x runs that one alone, with the schedule and the parts
+// of ROOST_SIM_SCHEDULE and ROOST_SIM_ONLY.
+func Seeds(t testing.TB, n int, run func(cfg Config) error) {
 	t.Helper()
 	if one, ok := number(t, "ROOST_SIM_SEED"); ok {
-		if err := run(one); err != nil {
+		schedule, _ := number(t, "ROOST_SIM_SCHEDULE")
+		var only []string
+		if text := os.Getenv("ROOST_SIM_ONLY"); text != "" {
+			only = strings.Split(text, ",")
+		}
+		if err := run(Config{Seed: one, Schedule: schedule, Parts: newParts(only)}); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -23,14 +30,16 @@ func Seeds(t testing.TB, n int, run func(seed uint64) error) {
 	if many, ok := number(t, "ROOST_SIM_SEEDS"); ok {
 		n = int(many)
 	}
-	seed, err := FirstFailure(n, run)
+	seed, err := FirstFailure(n, func(seed uint64) error { return run(Config{Seed: seed}) })
 	if err == nil {
 		return
 	}
-	if run(seed) == nil {
+	small := Shrink(seed, run)
+	if small == nil {
 		t.Logf("seed %d did not fail again: something outside of the World had a part in it; a woven build has less of that", seed)
+		t.Fatalf("seed %d of %d: %v", seed, n, err)
 	}
-	t.Fatalf("seed %d of %d: %v", seed, n, err)
+	t.Fatalf("seed %d of %d fails; a small run that fails like it:\n%v", seed, n, small)
 }
 
 func number(t testing.TB, name string) (uint64, bool) {

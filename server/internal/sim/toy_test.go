@@ -254,9 +254,11 @@ func (c *toyConn) close() {
 }
 
 // runToy runs the toy against a crowd of clients.
-func runToy(seed uint64, b bug) error {
-	w := NewWorld(Config{Seed: seed, Time: time.Hour})
+func runToy(cfg Config, b bug) error {
+	cfg.Time = time.Hour
+	w := NewWorld(cfg)
 	k := NewKernel(w, SwarmFaults(w.Rand))
+	w.PartFaults(&k.Faults)
 	k.Faults.WaitInterrupt = min(k.Faults.WaitInterrupt, 0.1)
 	if w.Rand.IntN(3) == 0 {
 		k.Limit(3 + 3 + 2) // two clients at a time
@@ -348,14 +350,14 @@ func toyClient(w *World, l *Listener, messages int, rude bool) {
 // The kernel's unkindness stays within its contract: a server that keeps to it
 // serves everybody.
 func TestToyServes(t *testing.T) {
-	Seeds(t, 200, func(seed uint64) error { return runToy(seed, bugNone) })
+	Seeds(t, 200, func(cfg Config) error { return runToy(cfg, bugNone) })
 }
 
 // Each of the classic mistakes is found.
 func TestToyBugsAreFound(t *testing.T) {
 	for b := bugNone + 1; b < bugs; b++ {
 		t.Run(b.String(), func(t *testing.T) {
-			seed, err := FirstFailure(100, func(seed uint64) error { return runToy(seed, b) })
+			seed, err := FirstFailure(100, func(seed uint64) error { return runToy(Config{Seed: seed}, b) })
 			if err == nil {
 				t.Fatal("not found by 100 seeds")
 			}

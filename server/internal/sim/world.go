@@ -14,6 +14,8 @@ import (
 // Config says how to run a World. Only the seed has no default.
 type Config struct {
 	Seed     uint64
+	Schedule uint64        // another order of the same run
+	Parts    *Parts        // what takes part; nil: everything
 	Strategy Strategy      // how the next coroutine is chosen; 0: the seed decides
 	Steps    uint64        // a run with more steps has failed; 0: two million
 	Time     time.Duration // a run that takes longer in virtual time has failed; 0: a day
@@ -67,7 +69,7 @@ func NewWorld(cfg Config) *World {
 	if cfg.Trace == 0 {
 		cfg.Trace = traceLines
 	}
-	w := &World{cfg: cfg, Rand: rand.New(rand.NewPCG(cfg.Seed, 0x726f6f7374))}
+	w := &World{cfg: cfg, Rand: rand.New(rand.NewPCG(cfg.Seed, 0x726f6f7374+cfg.Schedule))}
 	if cfg.Step == 0 {
 		steps := [...]time.Duration{100, time.Microsecond, 20 * time.Microsecond}
 		w.cfg.Step = steps[w.Rand.IntN(len(steps))]
