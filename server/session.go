@@ -206,6 +206,10 @@ func (c *Conn) onMessage(op Opcode, message []byte) {
 
 // Drained tells the application that its producers may go on.
 func (c *Conn) Drained() {
+	if c.calls&owesOpen != 0 {
+		c.callOwed() // it was the response that waited, of which the application knows nothing
+		return
+	}
 	if h := c.srv.handler.OnDrain; h != nil && c.state == stateOpen {
 		defer c.rescue()
 		h(c)
