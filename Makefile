@@ -5,7 +5,7 @@
 GO     ?= go
 BIN    := $(CURDIR)/bin
 CHECKS := ./.ci/imports ./.ci/tidy
-SEEDS  ?= 5000
+SEEDS  ?= 60000
 VET_OS := darwin freebsd netbsd openbsd
 
 PORTABLE := ./poller/... ./server/... ./cmd/roost ./bench/torture ./cmd/roost-torture
@@ -75,10 +75,11 @@ clients:
 conformance:
 	$(GO) test -timeout 10m ./bench/torture
 
-# sim replays schedules of the engine on a simulated kernel, more of them than
-# unit did and without the race detector. ROOST_SIM_SEED=n replays one.
+# sim runs whole engines and whole servers on a simulated kernel, SEEDS of each,
+# and fewer with a yield between all steps of the engine. See docs/testing.md.
 sim:
-	ROOST_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -run '^TestSim' ./server/...
+	GOGC=400 ROOST_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run '^TestSim(Engine|Server)$$' ./server/...
+	ROOST_SIM_SEEDS=5000 $(GO) test -count=1 -timeout 20m -run '^TestSim(Woven|Exhausted)$$' ./server/internal/engine
 
 # fuzz runs each target for a moment, on top of its seeds that unit ran.
 fuzz:

@@ -218,7 +218,7 @@ func (r *simRun) stop() {
 		closes += n
 	}
 	if st.Opened != closes || st.Opened != uint64(r.app.closed) {
-		w.Fail("%d connections were opened, %d counted as closed, %d times OnClose was called", st.Opened, closes, r.app.closed)
+		w.Fail("%d connections were opened, %d counted as closed, %d times OnClose was called: %v", st.Opened, closes, r.app.closed, r.ends)
 	}
 	if st.Messages != uint64(r.app.messages) || st.Panics != uint64(r.app.panics) {
 		w.Fail("counted: %d messages and %d panics; called: %d and %d", st.Messages, st.Panics, r.app.messages, r.app.panics)

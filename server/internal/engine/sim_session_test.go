@@ -169,6 +169,9 @@ func (s *simSession) Refused() {
 
 func (s *simSession) Data(in []byte) (used, calls int) {
 	defer s.enter("Data")()
+	if s.pipe.flags&flagFinished != 0 {
+		s.r.w.Fail("client %d: Data after the session's end", s.client)
+	}
 	if s.state == simLingering {
 		calls += s.bye()
 		return len(in), calls

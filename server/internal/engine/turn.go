@@ -129,7 +129,7 @@ func (c *Conn) turn(w *worker, bits uint32) (left uint32) {
 		c.session.Drained()
 		calls++
 	}
-	if (bits&(sigReadable|sigHangup) != 0 || c.flags&flagOwing != 0) && c.flags&flagPaused == 0 {
+	if (bits&(sigReadable|sigHangup) != 0 || c.flags&flagOwing != 0) && c.flags&(flagPaused|flagFinished) == 0 {
 		var n int
 		left, n = c.input(w, bits)
 		calls += n

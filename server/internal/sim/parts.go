@@ -127,11 +127,26 @@ func (s *shrinker) attempt(only []string, schedule uint64) *Failure {
 	s.left--
 	cfg := Config{Seed: s.seed, Schedule: schedule, Parts: newParts(only)}
 	f, ok := s.run(cfg).(*Failure)
-	if !ok || s.err != nil && f.Kind != s.err.Kind {
+	if !ok || s.err != nil && !alike(f, s.err) {
 		return nil
 	}
 	s.kept, s.at, s.err = cfg.Parts.asked, schedule, f
 	return f
+}
+
+// alike reports whether two failures are of the same kind and say the same, but
+// for figures.
+func alike(a, b *Failure) bool {
+	text := func(f *Failure) string {
+		first, _, _ := strings.Cut(f.Reason, "\n")
+		return strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' {
+				return -1
+			}
+			return r
+		}, first)
+	}
+	return a.Kind == b.Kind && text(a) == text(b)
 }
 
 // replay is the environment that runs a failure again.

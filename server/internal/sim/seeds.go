@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Seeds runs one World per seed and reports the first one that fails, lowest
-// seed first, made as small as can be. ROOST_SIM_SEEDS says how many instead of
+// Seeds runs one World per seed and reports the first one that fails, made as
+// small as can be. ROOST_SIM_SEEDS says how many instead of
 // n, and ROOST_SIM_SEED=x runs that one alone, with the schedule and the parts
 // of ROOST_SIM_SCHEDULE and ROOST_SIM_ONLY.
 func Seeds(t testing.TB, n int, run func(cfg Config) error) {
@@ -55,14 +55,15 @@ func number(t testing.TB, name string) (uint64, bool) {
 }
 
 // FirstFailure runs the seeds 1 to n, as many at a time as there are
-// processors, and returns the lowest that failed and why. The worlds share
-// nothing, so the order in which they run does not matter.
+// processors, and returns the one that failed first and why. A run that fails
+// leaves what it held in the pools of the code under test, so that what fails
+// after it may be its victim.
 func FirstFailure(n int, run func(seed uint64) error) (uint64, error) {
 	var (
 		next   atomic.Uint64
 		wg     sync.WaitGroup
 		mu     sync.Mutex // guards the rest
-		lowest = uint64(n) + 1
+		failed uint64
 		first  error
 	)
 	for range min(n, runtime.GOMAXPROCS(0)) {
@@ -70,15 +71,15 @@ func FirstFailure(n int, run func(seed uint64) error) (uint64, error) {
 			for {
 				seed := next.Add(1)
 				mu.Lock()
-				over := seed >= lowest
+				over := seed > uint64(n) || first != nil
 				mu.Unlock()
 				if over {
 					return
 				}
 				if err := run(seed); err != nil {
 					mu.Lock()
-					if seed < lowest {
-						lowest, first = seed, err
+					if first == nil {
+						failed, first = seed, err
 					}
 					mu.Unlock()
 				}
@@ -86,5 +87,5 @@ func FirstFailure(n int, run func(seed uint64) error) (uint64, error) {
 		})
 	}
 	wg.Wait()
-	return lowest, first
+	return failed, first
 }
