@@ -107,3 +107,10 @@ ktls:
 million:
 	CGO_ENABLED=0 $(GO) build -o $(BIN)/roost-bench ./cmd/roost-bench
 	$(BIN)/roost-bench million
+
+# soak serves a mixed crowd for FOR and fails when anything grows: docs/testing.md.
+.PHONY: soak
+FOR ?= 1h
+soak:
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/roost-bench ./cmd/roost-bench
+	$(BIN)/roost-bench soak --for $(FOR)

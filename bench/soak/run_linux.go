@@ -211,38 +211,6 @@ func (h *host) leave(start time.Time) (o Outcome, err error) {
 	return o, h.process.Stop()
 }
 
-// judge says what speaks against the servers.
-func (v *Verdict) judge() {
-	for _, o := range v.Outcomes {
-		if o.Failed > 0 {
-			v.Faults = append(v.Faults, fmt.Sprintf("roost %s: %d failures of honest clients, the first: %s", o.Server, o.Failed, o.Errors[0]))
-		}
-		if o.Asked == 0 || o.Visits == 0 || o.Server == "serve" && o.Heard == 0 {
-			v.Faults = append(v.Faults, fmt.Sprintf("roost %s: nobody was served", o.Server))
-		}
-		if o.Counted["roost_panics_total"] > 0 {
-			v.Faults = append(v.Faults, fmt.Sprintf("roost %s: a handler panicked", o.Server))
-		}
-		for _, left := range []struct {
-			what          string
-			before, after float64
-		}{
-			{"connections", 0, o.After.Conns},
-			{"descriptors", o.Before.Files, o.After.Files},
-			{"goroutines", o.Before.Goroutines, o.After.Goroutines},
-		} {
-			if left.after > left.before {
-				v.Faults = append(v.Faults, fmt.Sprintf("roost %s: %g %s after everybody left, %g before anybody came", o.Server, left.after, left.what, left.before))
-			}
-		}
-	}
-	for _, t := range v.Trends {
-		if t.Rises {
-			v.Faults = append(v.Faults, fmt.Sprintf("roost %s: %s rises by %.4g an hour (± %.2g), %.4g is tolerated, from %.4g", t.Server, t.Figure, t.Slope, t.Error, t.Most, t.Level))
-		}
-	}
-}
-
 // metrics asks for all metrics.
 func metrics(admin string) (map[string]float64, error) {
 	res, err := web.Get("http://" + admin + "/metrics")
