@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/sim"
 )
 
 // The kinds of clients. The first ones keep to the rules and are owed every answer.
@@ -42,7 +43,9 @@ func (cl *simClient) live() {
 		if n -= p.often; n < 0 {
 			cl.r.meet(p.name)
 			p.live(cl)
-			cl.c.Close()
+			if cl.c != (sim.Client{}) { // it had a connection
+				cl.c.Close()
+			}
 			return
 		}
 	}
