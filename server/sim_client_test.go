@@ -33,6 +33,7 @@ type simClient struct {
 	owed   []byte
 	quit   bool // sent a Close frame
 	last   *frame
+	spoke  time.Duration // when it last sent something
 	ended  error // how the stream ended: io.EOF or ECONNRESET
 	status int   // of the HTTP response, once there is one
 }
@@ -126,6 +127,7 @@ func (cl *simClient) write(b []byte) bool {
 			cl.receive()
 			continue
 		}
+		cl.spoke = cl.r.w.Now()
 		n, err := c.Write(b)
 		if err != nil {
 			cl.receive()

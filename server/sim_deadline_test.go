@@ -73,7 +73,7 @@ func (cl *simClient) hardOfHearing() {
 	cl.until(func() bool { return len(cl.wants) == 0 || cl.last != nil || cl.r.gaps })
 	cl.deaf = true
 	least, most := cl.silences()
-	cl.awaitEnd("a deaf client", cl.r.w.Now(), least-time.Second, most)
+	cl.awaitEnd("a deaf client", cl.spoke, least, most)
 }
 
 // dawdler begins a message and does not end it.
@@ -91,12 +91,11 @@ func (cl *simClient) dawdler() {
 	cl.write(b[:1+cl.d.IntN(len(b)-1)])
 	least, most := cl.silences()
 	limit := cl.r.srv.Config().Timeouts.Message
-	since := cl.r.w.Now()
 	if cl.last == nil {
 		cl.until(func() bool { return cl.last != nil })
 		cl.c.CloseWrite() // our part: the rest is for the server
 	}
-	cl.awaitEnd("a dawdler", since, min(least-time.Second, limit)-time.Second, min(most, limit))
+	cl.awaitEnd("a dawdler", cl.spoke, min(least, limit), min(most, limit))
 }
 
 // stubborn says goodbye and does not end its stream.

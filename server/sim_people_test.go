@@ -260,20 +260,20 @@ func (cl *simClient) lies() []struct {
 		{"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff", 1009}, // 2^63-1 bytes
 		{tooLong, 1009}, // one byte too long
 		{"\x01\x81\x00\x00\x00\x00a\x80\xff\x7f\xff\xff\xff\xff\xff\xff\xff", 1009}, // a sum that overflows
-		{"\x82\xfe\x00\x05", 1002},                     // a length that is not minimal
-		{"\x81\x05Hello", 1002},                        // not masked
-		{"\xa1\x80", 1002},                             // reserved bits
-		{"\x83\x80", 1002},                             // reserved opcodes
-		{"\x8b\x80", 1002},                             //
-		{"\x09\x80", 1002},                             // a fragmented Ping
-		{"\x89\xfe\x00\x7e", 1002},                     // a Ping of 126 bytes
-		{"\x80\x80", 1002},                             // nothing to continue
-		{"\x01\x81\x00\x00\x00\x00a\x81\x80", 1002},    // a message inside of a message
-		{"\x88\x81\x00\x00\x00\x00\x03", 1002},         // half a status code
-		{"\x88\x82\x00\x00\x00\x00\x03\xed", 1002},     // 1005
-		{"\x88\x83\x00\x00\x00\x00\x03\xe8\xff", 1007}, // a reason that is not UTF-8
-		{"\x81\x82\x00\x00\x00\x00\xff\xff", 1007},     // text that is not
-		{"\x81\x94\x00\x00\x00\x00\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90", 1007}, // and cannot become it
+		{"\x82\xfe\x00\x05", 1002},                         // a length that is not minimal
+		{"\x81\x05Hello", 1002},                            // not masked
+		{"\xa1\x80", 1002},                                 // reserved bits
+		{"\x83\x80", 1002},                                 // reserved opcodes
+		{"\x8b\x80", 1002},                                 //
+		{"\x09\x80", 1002},                                 // a fragmented Ping
+		{"\x89\xfe\x00\x7e", 1002},                         // a Ping of 126 bytes
+		{"\x80\x80", 1002},                                 // nothing to continue
+		{"\x01\x81\x00\x00\x00\x00a\x81\x80", 1002},        // a message inside of a message
+		{"\x88\x81\x00\x00\x00\x00\x03", 1002},             // half a status code
+		{"\x88\x82\x00\x00\x00\x00\x03\xed", 1002},         // 1005
+		{"\x88\x83\x00\x00\x00\x00\x03\xe8\xff", 1007},     // a reason that is not UTF-8
+		{"\x81\x82\x00\x00\x00\x00\xff\xff", 1007},         // text that is not
+		{"\x81\x8c\x00\x00\x00\x00\xce\xba\xf4\x90", 1007}, // and cannot become it
 		{"\x01\x80\x00\x00\x00\x00" + strings.Repeat("\x00\x80\x00\x00\x00\x00", fragments), 1008},
 	}
 }
