@@ -34,8 +34,8 @@ type simClient struct {
 	quit   bool // sent a Close frame
 	last   *frame
 	spoke  time.Duration // when it last sent something
-	ended  error // how the stream ended: io.EOF or ECONNRESET
-	status int   // of the HTTP response, once there is one
+	ended  error         // how the stream ended: io.EOF or ECONNRESET
+	status int           // of the HTTP response, once there is one
 }
 
 func newSimClient(r *simRun, id int) *simClient {

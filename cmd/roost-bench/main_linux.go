@@ -32,15 +32,7 @@ type cli struct {
 	Smoke    smokeCmd    `cmd:"" help:"Try every scenario for a moment: does the benchmark itself work?"`
 	Report   reportCmd   `cmd:"" help:"Show results again: table, page, charts, Markdown."`
 	List     listCmd     `cmd:"" help:"Show the servers and scenarios there are."`
-	Compare compareCmd `cmd:"" help:"Measure the usual scenarios at every server."`
-	Run     runCmd     `cmd:"" help:"Measure one scenario at some servers."`
-	Idle    idleCmd    `cmd:"" help:"Measure what idle connections cost."`
-	Million millionCmd `cmd:"" help:"Hold a million idle connections and have every one answer."`
-	Soak    soakCmd    `cmd:"" help:"Serve a mixed crowd for an hour: does anything grow?"`
-	Push    pushCmd    `cmd:"" help:"Measure WebSocket against server-sent events, long polling and polling."`
-	Smoke   smokeCmd   `cmd:"" help:"Try every scenario for a moment: does the benchmark itself work?"`
-	Report  reportCmd  `cmd:"" help:"Show results again: table, page, charts, Markdown."`
-	List    listCmd    `cmd:"" help:"Show the servers and scenarios there are."`
+	Soak     soakCmd     `cmd:"" help:"Serve a mixed crowd for an hour: does anything grow?"`
 }
 
 func main() {
