@@ -114,7 +114,7 @@ func (cl *simClient) deed(number int) []byte {
 		return masked(fin|byte(op), message)
 	}
 	if !between {
-		return fragments(op, message, pieces, nil)
+		return simFragments(op, message, pieces, nil)
 	}
 	// The Pong comes before the answer to the message that it interrupts.
 	pings := make([]string, pieces-1)
@@ -129,7 +129,7 @@ func (cl *simClient) deed(number int) []byte {
 		at -= 3
 	}
 	cl.wants = append(cl.wants[:at:at], append(pings, cl.wants[at:]...)...)
-	return fragments(op, message, pieces, ping("between"))
+	return simFragments(op, message, pieces, ping("between"))
 }
 
 func (cl *simClient) message(ask byte, filling int) string {
@@ -137,8 +137,8 @@ func (cl *simClient) message(ask byte, filling int) string {
 	return simMessage(cl.id, cl.sent-1, ask, filling)
 }
 
-// fragments cuts a message, with something between each two pieces.
-func fragments(op Opcode, message string, pieces int, between []byte) (b []byte) {
+// simFragments cuts a message, with something between each two pieces.
+func simFragments(op Opcode, message string, pieces int, between []byte) (b []byte) {
 	first := byte(op)
 	for i := range pieces {
 		part := message[len(message)*i/pieces : len(message)*(i+1)/pieces]
