@@ -80,6 +80,7 @@ var (
 		"golang.org/x/sys":                    {"server"},
 		"github.com/gorilla/websocket":        {"cmd/...", "server"},
 		"github.com/coder/websocket":          {"cmd/...", "server"},
+		"github.com/lxzan/gws":                {"cmd/roost"},
 		"github.com/golang-jwt/jwt/v5":        {"server/push"},
 		"github.com/pusher/pusher-http-go/v5": {"cmd/roost", "server/push", "server/push/api", "server/push/webhook"},
 	}
