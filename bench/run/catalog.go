@@ -34,9 +34,9 @@ type peer struct {
 	} `json:"variants"`
 }
 
-// Catalog is every server there is, roost's first.
+// Catalog is every server there is, roost's first, and the floor below all of them.
 func Catalog(root string) ([]*Server, error) {
-	servers := roostServers(root)
+	servers := append(roostServers(root), floor(root))
 	files, err := filepath.Glob(filepath.Join(root, "bench", "peers", "*", "peer.json"))
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)

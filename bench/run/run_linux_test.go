@@ -264,7 +264,7 @@ func TestCatalogKnowsThePeers(t *testing.T) {
 			t.Errorf("%+v lacks something", s)
 		}
 	}
-	for _, want := range []string{"roost-inline", "roost", "gorilla", "gws", "coder", "gobwas", "nbio", "nbio-inline", "gnet", "gnet-corked", "ws", "bun"} {
+	for _, want := range []string{"roost-inline", "roost", "gorilla", "gws", "coder", "gobwas", "nbio", "nbio-inline", "gnet", "gnet-corked", "ws", "bun", "floor"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no %s among %v", want, names)
 		}

@@ -24,7 +24,7 @@ func (c *compareCmd) Run(ctx context.Context, all *cli) error {
 		return c.measure.do(ctx, all, c.full(cmp.Or(c.Rounds, 5))...)
 	}
 	if len(c.Servers) == 0 {
-		c.Servers = []string{"roost-inline", "roost", "gorilla", "gws", "coder", "gobwas", "nbio", "gnet", "ws", "bun"}
+		c.Servers = []string{"roost-inline", "roost", "gorilla", "gws", "coder", "gobwas", "nbio", "gnet", "ws", "bun", "floor"}
 	}
 	return c.measure.do(ctx, all, c.short()...)
 }
