@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,11 @@ func narrow(_, _ string, raw syscall.RawConn) error {
 
 // dialQuietly is for goroutines beside the test's own, which must not end it.
 func dialQuietly(addr net.Addr) (net.Conn, error) {
-	return net.DialTimeout(addr.Network(), addr.String(), patience)
+	conn, err := net.DialTimeout(addr.Network(), addr.String(), patience)
+	if err == nil && overTLS() {
+		conn = tlsConn{tls.Client(conn, suiteTLS().client)}
+	}
+	return conn, err
 }
 
 const narrowMax = 300 << 10
@@ -68,6 +73,11 @@ func dialAddr(t testing.TB, addr net.Addr, control func(string, string, syscall.
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
+	if overTLS() {
+		secured := tls.Client(conn, suiteTLS().client)
+		secured.Handshake() // if it fails, the first Read or Write says so
+		conn = tlsConn{secured}
+	}
 	return &client{Conn: conn, t: t, r: bufio.NewReader(conn)}
 }
 
@@ -212,7 +222,7 @@ func (c *client) fin() {
 // reset ends the connection with a RST.
 func (c *client) reset() {
 	c.t.Helper()
-	if err := errors.Join(c.Conn.(*net.TCPConn).SetLinger(0), c.Close()); err != nil {
+	if err := errors.Join(bare(c.Conn).(*net.TCPConn).SetLinger(0), c.Close()); err != nil {
 		c.t.Fatal(err)
 	}
 }

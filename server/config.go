@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,6 +74,11 @@ type Limits struct {
 	// HandshakeBytes, HandshakeTarget and HandshakeFields bound a request head, its
 	// target and the number of its fields. Defaults 8,192 bytes, 4,096 bytes, 100.
 	HandshakeBytes, HandshakeTarget, HandshakeFields int
+	// ClientHello is the size of what a TLS client begins with, on the wire. Default 16 KiB.
+	ClientHello int
+	// TLSHandshakes is how many handshakes may have begun and wait for their
+	// clients' answers; a ClientHello that comes then waits for room. Default 1,024.
+	TLSHandshakes int
 	// HTTPConns is how many connections may be with Config.HTTP at a time; those
 	// beyond get 503. Default 1,024.
 	HTTPConns int
@@ -82,14 +88,15 @@ type Limits struct {
 // default. They are exact to a tenth of a second, and with very many
 // connections to a second.
 type Timeouts struct {
-	Handshake time.Duration // from accept to the whole request head; default 10 s
-	Message   time.Duration // from the first byte of a message to its last; default 60 s
-	Close     time.Duration // from our Close frame, once it was sent, to the peer's, and to the end of its stream; default 5 s
-	Stall     time.Duration // how long a byte may wait for a slow client; default 10 s
-	Drain     time.Duration // the window over which Shutdown spreads its Close frames; default 10 s
-	HTTPRead  time.Duration // for a request to Config.HTTP, body included; default 30 s
-	HTTPWrite time.Duration // for its response; default 60 s
-	HTTPIdle  time.Duration // between two such requests; default 60 s
+	TLSHandshake time.Duration // from accept to the end of the TLS handshake; default 5 s
+	Handshake    time.Duration // from accept to the whole request head; default 10 s
+	Message      time.Duration // from the first byte of a message to its last; default 60 s
+	Close        time.Duration // from our Close frame, once it was sent, to the peer's, and to the end of its stream; default 5 s
+	Stall        time.Duration // how long a byte may wait for a slow client; default 10 s
+	Drain        time.Duration // the window over which Shutdown spreads its Close frames; default 10 s
+	HTTPRead     time.Duration // for a request to Config.HTTP, body included; default 30 s
+	HTTPWrite    time.Duration // for its response; default 60 s
+	HTTPIdle     time.Duration // between two such requests; default 60 s
 }
 
 // Config is how a server is to work. The zero value serves.
@@ -147,6 +154,13 @@ type Config struct {
 
 	// HTTP serves requests on the same port that ask for no WebSocket. nil refuses them.
 	HTTP http.Handler
+
+	// TLS, when it is set, is spoken on every connection that is accepted; what
+	// Upgrade takes over from net/http goes on as it is. A copy is used: later
+	// changes are up to its GetCertificate and GetConfigForClient, which are called
+	// on a few goroutines that all handshakes share, and should not take long.
+	// Neither early data nor renegotiation are offered, and ALPN selects http/1.1.
+	TLS *tls.Config
 
 	// Logger gets the server's few own lines, none per connection but the stack of
 	// a panic. Default slog.Default().

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sys"
 )
 
@@ -62,6 +64,7 @@ func (c *Conn) toHTTP(head, rest []byte) {
 		return
 	}
 	early := bytes.Join([][]byte{head, rest}, nil)
+	stream := c.pipe.Stream()
 	conn, err := sys.FileConn(c.pipe.Detach())
 	if err != nil { // out of descriptors: there is nobody to tell any more
 		h.count.Add(-1)
@@ -69,9 +72,14 @@ func (c *Conn) toHTTP(head, rest []byte) {
 		c.srv.stats.OverHTTP.Add(1)
 		return
 	}
-	hc := &httpConn{Conn: conn, early: early, side: h, address: c.address, counted: c.calls&counted != 0}
+	hc := &httpConn{Conn: conn, raw: conn, early: early, side: h, address: c.address, counted: c.calls&counted != 0}
 	c.calls &^= counted // the address stays counted until hc is closed
-	h.conns <- hc       // has room for as many as count allows
+	if stream == nil {
+		h.conns <- hc // has room for as many as count allows
+		return
+	}
+	hc.Conn = stream.Over(conn)
+	h.conns <- &httpsConn{hc, stream}
 }
 
 // serve is Config.HTTP for requests that came before a shutdown began; those
@@ -132,7 +140,8 @@ func (h *httpSide) close() {
 // httpConn is a connection of which the first bytes were already read.
 type httpConn struct {
 	net.Conn
-	early []byte // not yet read by net/http; only its reader uses it
+	raw   net.Conn // the same, without TLS
+	early []byte   // not yet read by net/http; only its reader uses it
 	side  *httpSide
 	once  sync.Once
 	taken bool // Upgrade has taken it over; set before Close
@@ -162,6 +171,9 @@ func (c *httpConn) Close() error {
 			c.side.srv.engine.Counts.Closed.Add(1)
 		}
 	})
+	if c.taken {
+		return c.raw.Close() // TLS goes on over the duplicate: it must not say goodbye
+	}
 	return c.Conn.Close()
 }
 
@@ -169,24 +181,38 @@ func (c *httpConn) Close() error {
 // which it has not read everything: closed at once, the socket would be reset,
 // and the reset can overtake the response.
 func (c *httpConn) CloseWrite() error {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
+	half, ok := c.raw.(closeWriter)
 	if !ok {
 		return errors.ErrUnsupported
+	}
+	if goodbye, ok := c.Conn.(*tls.Conn); ok {
+		goodbye.CloseWrite() // close_notify; when it fails, FIN is all that can be said
 	}
 	return half.CloseWrite()
 }
 
+type closeWriter interface{ CloseWrite() error }
+
 // SyscallConn gives Upgrade the descriptor.
 func (c *httpConn) SyscallConn() (syscall.RawConn, error) {
-	sc, ok := c.Conn.(syscall.Conn)
+	sc, ok := c.raw.(syscall.Conn)
 	if !ok {
 		return nil, errors.ErrUnsupported
 	}
 	return sc.SyscallConn()
 }
 
+// httpsConn is an httpConn with TLS, from which net/http fills in Request.TLS.
+type httpsConn struct {
+	*httpConn
+	stream *secure.Stream
+}
+
+// ConnectionState describes the TLS.
+func (c *httpsConn) ConnectionState() tls.ConnectionState { return c.stream.State() }
+
 // Upgrade takes over the connection of a request that came in through net/http
-// (the server's own HTTP side or any http.Server without TLS) and serves it
+// (the server's own HTTP side, or any http.Server without TLS) and serves it
 // like one that came directly: the opening handshake is answered by this
 // server, with its limits, Origins and OnUpgrade. It returns at once. After an
 // error, which says that the connection could not be taken over, an HTTP error was sent.
@@ -217,6 +243,10 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 		early = append(early, b...)
 	}
 	own, again := conn.(*httpConn)
+	var stream *secure.Stream
+	if https, ok := conn.(*httpsConn); ok {
+		own, again, stream = https.httpConn, true, https.stream
+	}
 	if again {
 		early = append(early, own.early...) // what net/http has not asked for yet
 	}
@@ -230,7 +260,11 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 		own.taken = true
 	}
 	session.(*Conn).calls |= adopted
-	s.engine.Adopt(fd, session, early, again)
+	if stream != nil {
+		s.engine.AdoptTLS(fd, session, early, stream)
+	} else {
+		s.engine.Adopt(fd, session, early, again)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"net/http"
+	"runtime/debug"
 	"sync"
 
 	"github.com/roost-ws/roost/server/internal/deflate"
@@ -146,7 +147,7 @@ func (c *Conn) onOpen(r *Request) {
 func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.srv.panicked(p)
+			c.srv.panicked(p, debug.Stack())
 			refusal = refuseInternal
 		}
 	}()

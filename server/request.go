@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -48,6 +49,16 @@ func (r *Request) RemoteAddr() netip.AddrPort { return r.conn.RemoteAddr() }
 // SetValue attaches a value to the connection that may come of the request, which
 // finds it there in OnOpen: see Conn.Value. For OnUpgrade and OnStream.
 func (r *Request) SetValue(v any) { r.conn.value = v }
+
+// TLS describes the connection's TLS, and is nil when it has none.
+func (r *Request) TLS() *tls.ConnectionState {
+	stream := r.conn.pipe.Stream()
+	if stream == nil {
+		return nil
+	}
+	state := stream.State()
+	return &state
+}
 
 // SetHeader sets a field of the response, in OnUpgrade.
 func (r *Request) SetHeader(name, value string) {

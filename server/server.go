@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/roost-ws/roost/server/internal/deflate"
 	"github.com/roost-ws/roost/server/internal/engine"
 	"github.com/roost-ws/roost/server/internal/handshake"
+	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sys"
 	"github.com/roost-ws/roost/server/internal/wire"
 )
@@ -85,10 +85,15 @@ func New(h Handler, cfg Config) (*Server, error) {
 		s.address = newAddresses(cfg.Limits.ConnsPerAddress)
 	}
 	s.loops = make([]loopCounters, cfg.Loops)
+	if cfg.TLS != nil {
+		cfg.TLS = secure.Config(cfg.TLS)
+	}
 	s.engine, err = engine.New(engine.Config{
 		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
 		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
 		Outbound: cfg.Limits.Outbound, Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
+		TLS: cfg.TLS, TLSTimeout: cfg.Timeouts.TLSHandshake,
+		TLSHandshakes: cfg.Limits.TLSHandshakes, ClientHello: cfg.Limits.ClientHello,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server: start loops: %w", err)
@@ -218,11 +223,11 @@ func (s *Server) forget(c *Conn) {
 }
 
 // panicked reports the panic of a callback.
-func (s *Server) panicked(p any) {
+func (s *Server) panicked(p any, stack []byte) {
 	s.stats.Panics.Add(1)
 	if suppressed, ok := s.complaints.allow(s.cfg.kernel.Now()); ok {
 		s.cfg.Logger.Error("server: a callback panicked; its connection is closed",
-			"panic", p, "suppressed", suppressed, "stack", string(debug.Stack()))
+			"panic", p, "suppressed", suppressed, "stack", string(stack))
 	}
 }
 

@@ -3,10 +3,12 @@ package server
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/gobwas/ws"
 	"github.com/roost-ws/roost/server/internal/engine"
+	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/wire"
 )
 
@@ -222,7 +224,7 @@ func (c *Conn) rescue() {
 	if p == nil {
 		return
 	}
-	c.srv.panicked(p)
+	c.srv.panicked(p, debug.Stack())
 	// When it was OnClose that panicked, the connection is ending already.
 	if c.calls&owesClose != 0 && (c.state == stateOpen || c.state == stateClosing) {
 		c.fail(&CloseError{Code: StatusInternalError, Reason: "internal error"})
@@ -255,6 +257,7 @@ func (c *Conn) Tick(now engine.Tick) {
 
 // Ended: the peer's stream has ended, or the connection is broken.
 func (c *Conn) Ended(fault error) {
+	told := c.failed(fault)
 	switch {
 	case fault == engine.ErrStopped:
 		c.settle()
@@ -263,9 +266,17 @@ func (c *Conn) Ended(fault error) {
 			c.pipe.EnqueueLast(c.lastWords(c.srv.cfg.ShutdownCode, "server closed"), uint16(c.srv.cfg.ShutdownCode), nil)
 		}
 		c.pipe.Finish()
+	case c.state == stateConnecting && told:
+		c.pipe.NoCalls() // there is none to be owed
+		c.linger()
 	case c.state == stateConnecting:
 		c.pipe.NoCalls() // there is none to be owed
 		c.pipe.Finish()
+	case told:
+		c.remember(&CloseError{Code: StatusAbnormal, Err: fault})
+		if c.state != stateLingering {
+			c.end()
+		}
 	case c.state == stateLingering:
 		if fault != nil || c.pipe.Waiting() == 0 {
 			c.pipe.Finish()
@@ -282,6 +293,19 @@ func (c *Conn) Ended(fault error) {
 		c.remember(&CloseError{Code: StatusAbnormal, Err: errNoClose})
 		c.end() // answers that the kernel has not taken yet still go out
 	}
+}
+
+// failed reports whether the stream broke, and the client is being told why. A
+// panic of the configuration's callbacks is the application's.
+func (c *Conn) failed(fault error) bool {
+	failure, ok := fault.(*engine.Failure)
+	if !ok {
+		return false
+	}
+	if p, ok := failure.Err.(*secure.PanicError); ok {
+		c.srv.panicked(p.Value, p.Stack)
+	}
+	return true
 }
 
 // Farewell is the last call.

@@ -55,6 +55,9 @@ func startIdle(t testing.TB, h Handler, cfg Config) *site {
 	if cfg.kernel == nil {
 		cfg.kernel = tightKernel{sys.Real()}
 	}
+	if overTLS() && cfg.TLS == nil {
+		cfg.TLS = suiteTLS().server
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(st.log, nil))
 	srv, err := New(st.record(h), cfg)
 	if err != nil {

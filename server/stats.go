@@ -31,6 +31,8 @@ type Stats struct {
 	OverHTTP                     uint64 // turned away: Limits.HTTPConns
 	Refused                      uint64 // closed without a word: too many to be told why, or accepted when all was over
 	HandshakeTimeouts            uint64
+	TLSHandshakes, TLSFailures   uint64 // done; TLS that broke, in the handshake or later
+	TLSTimeouts                  uint64 // handshakes cut by Timeouts.TLSHandshake
 	MessageTimeouts              uint64
 	IdleTimeouts, PongTimeouts   uint64
 	CloseTimeouts                uint64 // peers that did not answer our Close, or did not end their stream
@@ -95,6 +97,7 @@ func (s *Server) Stats() Stats {
 		PongTimeouts: c.PongTimeouts.Load(), CloseTimeouts: c.CloseTimeouts.Load(),
 		SlowConsumers: c.SlowConsumers.Load(), Panics: c.Panics.Load(),
 		DroppedNewest: e.DroppedNewest.Load(), DroppedOldest: e.DroppedOldest.Load(),
+		TLSHandshakes: e.TLSHandshakes.Load(), TLSFailures: e.TLSFailures.Load(), TLSTimeouts: e.TLSTimeouts.Load(),
 		AcceptShortages: e.AcceptShortages.Load(), LoopMoves: e.Moves.Load(), SlowModes: e.SlowModes.Load(),
 		Refusals: make(map[string]uint64, len(c.refusals)), Closes: make(map[StatusCode]uint64, len(c.closes)),
 	}

@@ -45,6 +45,9 @@ func (a *acceptor) accept() {
 				e.refuse(f)
 				continue
 			}
+			if e.TLS != nil {
+				f.session = secureSession(f.session, nil, nil)
+			}
 			if l := e.deal(); l != a.loop {
 				l.adopt(f)
 			} else {

@@ -63,6 +63,7 @@ const (
 	flagFinished                    // the session is over
 	flagDetached                    // the descriptor was taken away
 	flagRetry                       // the kernel may have room again: the next flush is to try
+	flagSecure                      // the session is a secured one
 )
 
 // Conn is one connection. It is embedded in a session; the fields are the
@@ -263,24 +264,30 @@ func (c *Conn) Overflowed() bool {
 	return c.tail&tailOver != 0
 }
 
-// Waiting returns the number of bytes in the outbound queue.
+// Waiting returns the number of bytes in the outbound queue, or of what else waits for the kernel.
 func (c *Conn) Waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil {
-		return 0
+	if c.out != nil && c.out.bytes > 0 {
+		return c.out.bytes
 	}
-	return c.out.bytes
+	if c.flags&flagSecure != 0 {
+		return c.secured().pending()
+	}
+	return 0
 }
 
 // Oldest returns when the oldest unsent unit was queued; 0 when there is none.
 func (c *Conn) Oldest() Tick {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil || c.out.empty() {
-		return 0
+	if c.out != nil && !c.out.empty() {
+		return c.out.segs[c.out.head].at
 	}
-	return c.out.segs[c.out.head].at
+	if c.flags&flagSecure != 0 {
+		return c.secured().since
+	}
+	return 0
 }
 
 // Purge drops all units that were not begun. A closing session makes room for its last words.

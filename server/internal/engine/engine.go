@@ -1,14 +1,17 @@
 package engine
 
 import (
+	"crypto/tls"
 	"iter"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/ants/v2"
 	"github.com/roost-ws/roost/poller"
+	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sys"
 )
 
@@ -41,6 +44,12 @@ type Config struct {
 	Stall    time.Duration // age of the oldest waiting byte at which the session's Tick is called
 	Overflow Overflow
 
+	// TLS is spoken on accepted connections; nil: none is.
+	TLS           *tls.Config
+	TLSTimeout    time.Duration // from accept to the end of the handshake
+	TLSHandshakes int           // that have begun, at a time
+	ClientHello   int           // bytes, at most
+
 	// Submit starts a task on a goroutine; nil uses a pool of its own. The simulator replaces it.
 	Submit func(task func()) error
 }
@@ -56,6 +65,9 @@ type Counts struct {
 	SlowModes       atomic.Uint64 // times that loops began to leave slow handlers to workers
 	DroppedNewest   atomic.Uint64 // units dropped by policy
 	DroppedOldest   atomic.Uint64
+	TLSHandshakes   atomic.Uint64 // done
+	TLSFailures     atomic.Uint64 // handshakes and streams that broke
+	TLSTimeouts     atomic.Uint64 // handshakes
 }
 
 // Engine is a set of loops and the goroutines that serve them.
@@ -68,6 +80,7 @@ type Engine struct {
 	queue     *runQueue
 	pool      *ants.Pool
 	stall     Tick
+	shaking   shaking
 	pressure  int // bytes, see pressureMax
 	listeners atomic.Uint32
 	dealt     atomic.Uint32
@@ -88,10 +101,18 @@ func New(cfg Config) (*Engine, error) {
 	e.stall = Ticks(cfg.Stall)
 	e.pressure = min(pressureMax, cfg.Outbound/4)
 	e.queue = &runQueue{e: e}
+	runners := 0
+	if cfg.TLS != nil {
+		runners = max(shakingMin, runtime.GOMAXPROCS(0))
+		e.shaking = shaking{
+			e: e, cfg: cfg.TLS, timeout: Ticks(cfg.TLSTimeout), hello: cfg.ClientHello,
+			most: cfg.TLSHandshakes, runners: runners,
+		}
+	}
 	if e.Submit == nil {
 		// One goroutine for each worker; for each loop one that leads it and one
-		// that sticks in it; the watchdog.
-		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1, ants.WithNonblocking(true),
+		// that sticks in it; the watchdog; those that compute TLS handshakes.
+		pool, err := ants.NewPool(cfg.Workers+2*cfg.Loops+1+runners, ants.WithNonblocking(true),
 			// A panic that gets here is a bug of ours. The pool would log it and
 			// go on without the loop; a server that is dead must not look alive.
 			ants.WithPanicHandler(func(p any) { panic(p) }))
@@ -171,6 +192,13 @@ func (e *Engine) Adopt(fd int, s Session, early []byte, again bool) {
 	e.deal().adopt(fresh{fd: fd, session: s, early: early})
 }
 
+// AdoptTLS is Adopt for a connection that was the engine's before and of which
+// stream is the TLS. early was opened already.
+func (e *Engine) AdoptTLS(fd int, s Session, early []byte, stream *secure.Stream) {
+	received := stream.Back(s.Pipe())
+	e.deal().adopt(fresh{fd: fd, session: secureSession(s, stream, early), early: received})
+}
+
 // Post has a task run by the leader of a loop. In inline mode that is the
 // goroutine that runs all callbacks of the loop's connections. It must not
 // block. A stopped engine runs no tasks, which Post reports.
@@ -201,7 +229,15 @@ func (e *Engine) Sessions(loop int) iter.Seq[Session] {
 	return func(yield func(Session) bool) {
 		for slot := range t.used {
 			ch, i := t.at(slot)
-			if c := ch.conns[i]; c != nil && !yield(c.session) {
+			c := ch.conns[i]
+			if c == nil {
+				continue
+			}
+			s := c.session
+			if t, ok := s.(*secured); ok {
+				s = t.Session
+			}
+			if !yield(s) {
 				return
 			}
 		}

@@ -26,6 +26,7 @@ type outbound struct {
 	segs    []seg
 	head    int    // segs[head] is the oldest with unsent bytes
 	sent    int    // bytes of segs[head] that the kernel has
+	sealed  int    // bytes behind them whose TLS records the kernel has not taken whole: they must not be dropped
 	bytes   int    // unsent bytes, plus segCost for each segment
 	flight  int    // segments that the owner is writing now: they must not be dropped
 	refused Tick   // when the kernel last had no room; 0: it was not asked, or took something since
@@ -173,9 +174,10 @@ func (o *outbound) advance(n int) {
 // says to keep. It returns how many went.
 func (o *outbound) discard(need int, unit UnitFunc) (units int) {
 	i := o.head + o.flight
-	if o.flight == 0 && o.sent > 0 {
-		need += o.split(unit)
-		i++
+	if o.flight == 0 && o.sent+o.sealed > 0 {
+		var cost int
+		i, cost = o.split(unit)
+		need += cost
 	}
 	for need > 0 && i < len(o.segs) {
 		s := &o.segs[i]
@@ -212,15 +214,23 @@ func (o *outbound) cut(i, n int) (cost int) {
 	return segCost
 }
 
-// split is cut for the partly sent unit at the head of the queue.
-func (o *outbound) split(unit UnitFunc) (cost int) {
-	s := &o.segs[o.head]
+// split is cut behind the last unit that was begun. It returns the segment
+// from which on none was.
+func (o *outbound) split(unit UnitFunc) (next, cost int) {
+	next = o.head
+	begun := o.sent + o.sealed
+	for begun >= len(o.segs[next].b) {
+		begun -= len(o.segs[next].b)
+		if next++; begun == 0 {
+			return next, 0
+		}
+	}
 	end := 0
-	for end <= o.sent {
-		n, _ := unit(s.b[end:])
+	for end < begun {
+		n, _ := unit(o.segs[next].b[end:])
 		end += n
 	}
-	return o.cut(o.head, end)
+	return next + 1, o.cut(next, end)
 }
 
 // spill moves what a cork could not get rid of into a queue that may outlive
@@ -247,6 +257,7 @@ func (o *outbound) spill(unit UnitFunc) *outbound {
 		to.push(s)
 	}
 	to.bytes -= to.sent
+	to.sealed = o.sealed
 	return to
 }
 
@@ -255,6 +266,6 @@ func (o *outbound) clear() {
 	for i := o.head; i < len(o.segs); i++ {
 		o.segs[i] = seg{}
 	}
-	o.segs, o.head, o.sent, o.bytes, o.flight = o.segs[:0], 0, 0, 0, 0
+	o.segs, o.head, o.sent, o.sealed, o.bytes, o.flight = o.segs[:0], 0, 0, 0, 0, 0
 	o.lent, o.debts, o.refused = nil, 0, 0
 }

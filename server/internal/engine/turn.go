@@ -101,7 +101,8 @@ func (c *Conn) consequences() (bits uint32) {
 		}
 		c.flags &^= flagRefused | flagPaused
 	}
-	if c.flags&(flagShut|flagFinished) == flagShut && c.Waiting() == 0 {
+	if c.flags&(flagShut|flagFinished) == flagShut && c.Waiting() == 0 &&
+		(c.flags&flagSecure == 0 || c.secured().bye()) {
 		c.flags &^= flagShut
 		if err := c.loop.e.kernel.ShutdownWrite(int(c.fd)); err != nil {
 			c.loop.e.check(err)
@@ -270,7 +271,7 @@ func (c *Conn) flush() (refused bool) {
 		if o == nil || o.empty() {
 			c.unhook()
 			c.mu.Unlock()
-			return false
+			return c.flags&flagSecure != 0 && c.secured().flush()
 		}
 		if c.flags&flagRetry == 0 && o.refused == now {
 			c.note(o)
@@ -284,9 +285,12 @@ func (c *Conn) flush() (refused bool) {
 
 		var n int
 		var err error
-		if len(bufs) == 1 {
+		switch {
+		case c.flags&flagSecure != 0:
+			n, err = c.secured().write(o, bufs)
+		case len(bufs) == 1:
 			n, err = e.kernel.Write(int(c.fd), bufs[0])
-		} else {
+		default:
 			n, err = e.kernel.Writev(int(c.fd), bufs)
 		}
 
@@ -299,7 +303,9 @@ func (c *Conn) flush() (refused bool) {
 			c.note(o)
 		}
 		c.mu.Unlock()
-		c.loop.sent.Add(uint64(max(n, 0)))
+		if c.flags&flagSecure == 0 {
+			c.loop.sent.Add(uint64(max(n, 0)))
+		}
 		if empty {
 			return false
 		}
@@ -343,6 +349,9 @@ func (c *Conn) renote(o *outbound) {
 
 // refusal says what a failed write means; it reports whether to try again at once.
 func (c *Conn) refusal(err error) (again bool) {
+	if err == errShaking {
+		return false // its end flushes
+	}
 	switch fault := sys.FaultOf(err); {
 	case fault == sys.Interrupted:
 		return true

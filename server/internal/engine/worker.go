@@ -23,6 +23,7 @@ type worker struct {
 	now      Tick
 	received int    // bytes read since the loop or the worker last counted them
 	lead     uint64 // the loop's lead word since enter
+	quiet    bool   // it never runs application code
 	pace     pace
 }
 
@@ -40,7 +41,7 @@ func (w *worker) free() {
 	if cap(w.cork.spare) > corkMax || w.cork.spare == nil {
 		w.cork.spare = make([]byte, 0, corkBuffer)
 	}
-	w.e, w.loop, w.received, w.pace = nil, nil, 0, pace{}
+	w.e, w.loop, w.received, w.pace, w.quiet = nil, nil, 0, pace{}, false
 	workers.Put(w)
 }
 
@@ -48,6 +49,9 @@ func (w *worker) free() {
 // would leave its loop without a successor, or whose connections are slow
 // enough to be left to other workers.
 func (w *worker) enter() bool {
+	if w.quiet {
+		return false
+	}
 	if w.loop != nil && !w.e.Inline {
 		if !w.e.mayServe() {
 			return false

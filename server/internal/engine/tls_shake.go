@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/tls"
+	"sync"
+	"sync/atomic"
+
+	"github.com/roost-ws/roost/server/internal/secure"
+)
+
+// shake is a handshake that is not done.
+type shake struct {
+	hello  secure.Collector
+	raw    []byte // bytes received that the handshake was not given: a ClientHello that is not whole, or the next step's
+	due    Tick
+	holder atomic.Uint32 // who has the stream, raw, and what follows
+	begun  bool          // it counts against TLSHandshakes
+	done   bool
+	err    error
+}
+
+// Who has the stream during the handshake.
+const (
+	withOwner      uint32 = iota
+	withRunner            // it stands in a queue, or a goroutine computes
+	withOwnerAgain        // the owner is to look at it
+	withNobody            // the connection is over; whoever finds it so ends the handshake
+)
+
+// shaking runs handshakes: their computations belong to a few goroutines, since
+// they take milliseconds, and never to one of those that wait for clients. A
+// handshake that waits for its client holds a coroutine and no goroutine that
+// anybody else needs; how many may do so at a time is bounded.
+type shaking struct {
+	e       *Engine
+	cfg     *tls.Config
+	timeout Tick
+	hello   int // bytes of a ClientHello, at most
+	most    int // handshakes at a time
+	runners int // goroutines that compute
+
+	mu      sync.Mutex // guards below
+	steps   fifo       // begun, and their clients have answered
+	waiting fifo       // their ClientHello is there
+	begun   int
+	running int
+}
+
+// greet takes bytes that came before the handshake was done. While the stream
+// is a runner's nothing is read, so the kernel holds what comes then.
+func (s *secured) greet(in []byte) {
+	if len(in) == 0 {
+		return
+	}
+	h, q := s.shake, &s.c.loop.e.shaking
+	h.raw = append(h.raw, in...)
+	if !h.begun {
+		whole, err := h.hello.Add(in, q.hello)
+		if err != nil {
+			s.shake.raw = nil
+			s.stream.Alert(secure.Reply(err))
+			s.fail(err)
+			return
+		}
+		if !whole {
+			return
+		}
+	}
+	h.holder.Store(withRunner)
+	s.c.flags |= flagPaused
+	q.push(s)
+}
+
+// stepped: a runner gave the stream back.
+func (s *secured) stepped() {
+	h, c := s.shake, s.c
+	c.flags |= flagRetry // what was sent meanwhile was refused by us, not by the kernel
+	switch {
+	case h.err != nil:
+		s.fail(h.err)
+		return
+	case !h.done:
+		c.flush()
+		return
+	}
+	s.shake = nil
+	c.loop.e.Counts.TLSHandshakes.Add(1)
+	if left := s.stream.Unread(); len(left) > 0 {
+		c.Unread(bytes.Clone(left))
+	}
+	c.flush()
+	s.Session.Tick(c.Now()) // sets the session's own deadline again
+}
+
+// abandon ends a handshake whose connection is over. It reports false when a runner has to.
+func (s *secured) abandon() bool {
+	h := s.shake
+	if h.holder.Swap(withNobody) == withRunner {
+		return false
+	}
+	if h.begun && !h.done {
+		s.stream.Abandon()
+		s.c.loop.e.shaking.release()
+	}
+	return true
+}
+
+// step is a runner's: it computes as far as the bytes reach.
+func (q *shaking) step(w *worker, s *secured) {
+	h := s.shake
+	if h.holder.Load() == withRunner {
+		raw := h.raw
+		h.raw = nil
+		if !h.begun {
+			h.begun = true
+			s.stream.Begin(q.cfg, s.c, raw)
+			raw = nil
+		}
+		if h.done, h.err = s.stream.Step(raw); h.done {
+			q.release()
+		}
+		if h.holder.CompareAndSwap(withRunner, withOwnerAgain) {
+			if s.c.word.signal(sigAsked) {
+				// What the client has sent meanwhile is served here: the run queue is
+				// for application code, and may wait for workers.
+				s.c.serve(w)
+				w.count(s.c.loop)
+			}
+			return
+		}
+	} else if !h.begun {
+		q.release() // next had counted it
+		return
+	}
+	if !h.done {
+		s.stream.Abandon()
+		q.release()
+	}
+	s.stream.Drop()
+}
+
+// push queues the next step of a handshake.
+func (q *shaking) push(s *secured) {
+	q.mu.Lock()
+	if s.shake.begun {
+		q.steps.push(s)
+	} else {
+		q.waiting.push(s)
+	}
+	hire := q.hire()
+	q.mu.Unlock()
+	if hire {
+		q.e.submit(q.run)
+	}
+}
+
+// hire decides, under mu, whether a runner more is needed, and counts it.
+func (q *shaking) hire() bool {
+	if q.running == q.runners || q.steps.len() == 0 && (q.waiting.len() == 0 || q.begun >= q.most) {
+		return false
+	}
+	q.running++
+	return true
+}
+
+// next takes the handshake whose turn it is. Those that were begun come first: they are nearly done.
+func (q *shaking) next() *secured {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if s := q.steps.pop(); s != nil {
+		return s
+	}
+	if q.begun < q.most {
+		if s := q.waiting.pop(); s != nil {
+			q.begun++
+			return s
+		}
+	}
+	q.running--
+	return nil
+}
+
+// release makes room for another handshake.
+func (q *shaking) release() {
+	q.mu.Lock()
+	q.begun--
+	hire := q.hire()
+	q.mu.Unlock()
+	if hire {
+		q.e.submit(q.run)
+	}
+}
+
+func (q *shaking) run() {
+	w := q.e.worker()
+	defer w.free()
+	w.quiet = true
+	for s := q.next(); s != nil; s = q.next() {
+		q.step(w, s)
+	}
+}
+
+// shakingMin is how many goroutines compute handshakes at least: a callback of
+// the configuration, which may fetch a certificate, must not stop them all.
+const shakingMin = 4
+
+// fifo is a queue of handshakes.
+type fifo struct {
+	items []*secured
+	head  int
+}
+
+func (f *fifo) len() int { return len(f.items) - f.head }
+
+func (f *fifo) push(s *secured) {
+	if f.head > 64 && f.head > len(f.items)/2 {
+		f.items, f.head = append([]*secured(nil), f.items[f.head:]...), 0
+	}
+	f.items = append(f.items, s)
+}
+
+func (f *fifo) pop() *secured {
+	if f.len() == 0 {
+		return nil
+	}
+	s := f.items[f.head]
+	f.items[f.head] = nil
+	if f.head++; f.head == len(f.items) {
+		f.items, f.head = nil, 0
+	}
+	return s
+}

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"crypto/tls"
+	"net"
+	"os"
+	"sync"
+	"testing"
+)
+
+// tlsEnv has every test of the package speak TLS, if the test does not look at
+// the very bytes: what holds without must hold with it.
+const tlsEnv = "ROOST_TEST_TLS"
+
+func overTLS() bool { return os.Getenv(tlsEnv) != "" }
+
+// pair is the two ends of a configuration.
+type pair struct{ server, client *tls.Config }
+
+var suiteTLS = sync.OnceValue(func() pair {
+	var t failer
+	a := newAuthority(&t)
+	return pair{
+		server: &tls.Config{Certificates: []tls.Certificate{a.issue(&t, "roost.test")}},
+		client: &tls.Config{RootCAs: a.pool(), ServerName: "roost.test"},
+	}
+})
+
+// failer is for what is made once, outside of any test.
+type failer struct{ testing.TB }
+
+func (*failer) Helper()           {}
+func (*failer) Fatal(args ...any) { panic(args) }
+
+// tlsConn is a client's end of a connection, of which CloseWrite ends both the
+// TLS stream and the one below.
+type tlsConn struct{ *tls.Conn }
+
+func (c tlsConn) CloseWrite() error {
+	if err := c.Conn.CloseWrite(); err != nil {
+		return err
+	}
+	return c.NetConn().(*net.TCPConn).CloseWrite()
+}
+
+// bare is the connection below.
+func bare(conn net.Conn) net.Conn {
+	if c, ok := conn.(tlsConn); ok {
+		return c.NetConn()
+	}
+	return conn
+}
