@@ -226,7 +226,7 @@ func (o *outbound) split(unit UnitFunc) (next, cost int) {
 		}
 	}
 	end := 0
-	for end < begun {
+	for end < begun || next == o.head && end <= o.sent { // a segment is never sent whole and still there
 		n, _ := unit(o.segs[next].b[end:])
 		end += n
 	}

@@ -76,6 +76,8 @@ func (s *secured) greet(in []byte) {
 func (s *secured) stepped() {
 	h, c := s.shake, s.c
 	c.flags |= flagRetry // what was sent meanwhile was refused by us, not by the kernel
+	c.flags &^= flagPaused
+	c.word.signal(sigReadable | sigHangup) // nobody has read since
 	switch {
 	case h.err != nil:
 		s.fail(h.err)
