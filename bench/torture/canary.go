@@ -1,7 +1,10 @@
 package torture
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -12,8 +15,9 @@ type canary struct {
 	stopCh chan struct{}
 	done   chan struct{}
 
-	echoes int // written by run until done is closed
-	worst  time.Duration
+	mu     sync.Mutex // guards the rest
+	begun  int        // echoes
+	echoes []time.Duration
 	err    error
 }
 
@@ -31,33 +35,70 @@ func (w *canary) run() {
 	defer w.bench.hangUp()
 	c, err := w.bench.open()
 	if err != nil {
-		w.err = err
+		w.note(0, err)
 		return
 	}
 	c.pongs = true
-	for {
+	for n := 0; ; n++ {
+		w.mu.Lock()
+		w.begun = n + 1
+		w.mu.Unlock()
 		start := time.Now()
-		message := fmt.Sprintf("canary %d", w.echoes)
+		message := fmt.Sprintf("canary %d", n)
 		c.write(wireOf(text(message)).Bytes)
-		if w.err = w.bench.expect(c, wantText(message)); w.err != nil {
+		err := w.bench.expect(c, wantText(message))
+		if w.note(time.Since(start), err); err != nil {
 			return
 		}
-		w.echoes++
-		w.worst = max(w.worst, time.Since(start))
 		select {
 		case <-w.stopCh:
-			w.err = w.bench.finish(c, ending{how: alive})
+			if err := w.bench.finish(c, ending{how: alive}); err != nil {
+				w.note(0, err)
+			}
 			return
 		case <-time.After(canaryEvery):
 		}
 	}
 }
 
-// stop ends the watch and returns what was seen.
-func (w *canary) stop() (echoes int, worst time.Duration, err error) {
+func (w *canary) note(took time.Duration, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err = err; err == nil {
+		w.echoes = append(w.echoes, took)
+	}
+}
+
+// sings waits until an echo that began from now on has come back.
+func (w *canary) sings() error {
+	w.mu.Lock()
+	since := w.begun
+	w.mu.Unlock()
+	for {
+		w.mu.Lock()
+		err, after := w.err, len(w.echoes) > since
+		w.mu.Unlock()
+		if err != nil || after {
+			return err
+		}
+		select {
+		case <-w.done:
+			return errors.New("the honest connection is over")
+		case <-time.After(canaryEvery / 4):
+		}
+	}
+}
+
+// stop ends the watch and returns what was seen: how many echoes, and how long
+// all but one in a hundred took at most.
+func (w *canary) stop() (echoes int, p99 time.Duration, err error) {
 	close(w.stopCh)
 	<-w.done
-	return w.echoes, w.worst, w.err
+	if n := len(w.echoes); n > 0 {
+		slices.Sort(w.echoes)
+		p99 = w.echoes[n*99/100]
+	}
+	return len(w.echoes), p99, w.err
 }
 
 func (w *canary) dump() string {

@@ -29,6 +29,9 @@ type Client struct {
 	paused chan struct{} // not nil: the reader waits until it is closed
 	heard  time.Time     // when bytes came last
 
+	tally *tally
+	gone  sync.Once // it does not count as open any more
+
 	http     responses // the reader's own
 	frames   parser
 	switched bool
@@ -41,7 +44,9 @@ func dial(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{tcp: nc.(*net.TCPConn), gap: o.Gap, limit: patience * o.Timeout, fresh: make(chan struct{}, 1)}
+	c := &Client{tcp: nc.(*net.TCPConn), gap: o.Gap, limit: patience * o.Timeout, fresh: make(chan struct{}, 1), tally: o.tally}
+	c.tally.conns.Add(1)
+	c.tally.open.Add(1)
 	c.log.start = time.Now()
 	c.log.note("connected from %v", c.tcp.LocalAddr())
 	return c, nil
@@ -113,6 +118,7 @@ func (c *Client) deliver(events ...Event) {
 	}
 	c.mu.Lock()
 	c.events = append(c.events, events...)
+	c.tally.count(events)
 	last := events[len(events)-1]
 	c.ended = c.ended || last.over() || last.Kind == Close
 	c.mu.Unlock()
@@ -186,6 +192,8 @@ func (c *Client) write(b []byte) error {
 	}
 	c.tcp.SetWriteDeadline(time.Now().Add(c.limit))
 	n, err := c.tcp.Write(b)
+	c.tally.writes.Add(1)
+	c.tally.bytes.Add(int64(n))
 	c.log.add(true, b[:n])
 	if err != nil {
 		c.log.note("write: %v", err)
@@ -239,7 +247,7 @@ func (c *Client) shutdown() {
 // abort ends the connection with RST.
 func (c *Client) abort() {
 	c.tcp.SetLinger(0)
-	c.tcp.Close()
+	c.close()
 }
 
 // pause stops reading, so that the server meets a full window; resume goes on.
@@ -260,7 +268,10 @@ func (c *Client) resume() {
 }
 
 // close releases the socket.
-func (c *Client) close() { c.tcp.Close() }
+func (c *Client) close() {
+	c.tcp.Close()
+	c.gone.Do(func() { c.tally.open.Add(-1) })
+}
 
 // acceptOf is the Sec-WebSocket-Accept of a key: RFC 6455, 1.3.
 func acceptOf(key string) string {

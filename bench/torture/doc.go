@@ -14,5 +14,11 @@
 // Ids begin with the row of the threat table that the case guards: F frames,
 // H opening handshake, T connections, U what must hold all the time.
 //
-// The package knows no server and imports none of this repository's.
+// After every round of cases the server is looked at: what must hold whatever
+// clients do (U1 to U8: an honest connection, the process, its descriptors,
+// goroutines and heap, its log, its counters, the price of it all). When it
+// does not hold, the round's cases are played again one by one to find the one
+// that breaks it.
+//
+// The package knows no server (but the names of roost's metrics) and imports none of this repository's.
 package torture

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -24,6 +25,29 @@ type model struct {
 	url    string
 	swap   chan []byte // defect mix-up: payloads of other connections
 	ln     net.Listener
+
+	mu    sync.Mutex
+	conns map[*net.TCPConn]bool // that are being served
+}
+
+// resetOthers is what a server does whose mistake costs bystanders their connections.
+func (m *model) resetOthers() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.conns {
+		c.SetLinger(0)
+		c.Close()
+	}
+}
+
+func (m *model) keep(c *net.TCPConn, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if open {
+		m.conns[c] = true
+	} else {
+		delete(m.conns, c)
+	}
 }
 
 // startModel serves on a free port until the test ends.
@@ -33,7 +57,7 @@ func startModel(t *testing.T, defect string, o Options) *model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln}
+	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln, conns: map[*net.TCPConn]bool{}}
 	m.o.URL = m.url
 	if err := m.o.prepare(); err != nil {
 		t.Fatal(err)
@@ -74,6 +98,8 @@ type modelConn struct {
 
 func (m *model) serve(tcp *net.TCPConn) {
 	defer tcp.Close()
+	m.keep(tcp, true)
+	defer m.keep(tcp, false)
 	c := &modelConn{model: m, tcp: tcp, in: bufio.NewReaderSize(tcp, 64<<10)}
 	if !m.has("patient") {
 		tcp.SetReadDeadline(time.Now().Add(m.o.HandshakeTimeout))
@@ -94,6 +120,9 @@ func (m *model) serve(tcp *net.TCPConn) {
 		if errors.As(err, &f) {
 			if c.has("dies") {
 				c.ln.Close()
+			}
+			if c.has("dies-later") {
+				c.resetOthers()
 			}
 			c.fail(uint16(f))
 		}

@@ -17,6 +17,9 @@ type Options struct {
 	Skip *regexp.Regexp // ids of the cases not to run; nil skips none
 	Pid  int            // of the server, on this machine: its descriptors, memory and CPU are watched too
 
+	Admin string // of a server in Go: where its /metrics and /debug/pprof are, as http://host:port
+	Log   string // the file that the server's log goes to
+
 	Jobs       int           // connections in use at once, slow cases aside; 32
 	Gap        time.Duration // between two pieces of something cut; 1 ms
 	Timeout    time.Duration // for an answer; 5 s
@@ -32,6 +35,7 @@ type Options struct {
 	CloseTimeout     time.Duration // from the Close frame to the end of the socket; 5 s
 
 	addr, host, path string
+	tally            *tally
 }
 
 // prepare fills in what was left out.
@@ -48,6 +52,9 @@ func (o *Options) prepare() error {
 		port = "80"
 	}
 	o.host, o.addr, o.path = u.Host, net.JoinHostPort(u.Hostname(), port), u.RequestURI()
+	if o.tally == nil {
+		o.tally = new(tally)
+	}
 	fallback(&o.Jobs, 32)
 	fallback(&o.Gap, time.Millisecond)
 	fallback(&o.Timeout, 5*time.Second)

@@ -129,7 +129,7 @@ func (b *Bench) play(c *Case, m Mode) error {
 }
 
 func (b *Bench) playTalk(id string, t *talk, m Mode) error {
-	control := "control " + id
+	control := b.control(id)
 	hello := wireOf(text(control)).Bytes
 	switch m {
 	case Whole:
@@ -158,7 +158,13 @@ func (b *Bench) playTalk(id string, t *talk, m Mode) error {
 			client.trickle(x.send.pieces())
 		})
 	}
-	return b.splitTalk(t, control)
+	return b.splitTalk(t, id)
+}
+
+// control is a message that no other connection sends: what comes back shows
+// that nobody's bytes are mixed up (U4).
+func (b *Bench) control(id string) string {
+	return fmt.Sprintf("control %s %d", id, b.o.tally.controls.Add(1))
 }
 
 // talk opens a connection and plays the script on it; send sends one exchange,
@@ -189,7 +195,7 @@ func (b *Bench) talk(t *talk, control string, send func(client *Client, i int, x
 
 // splitTalk plays the script once for every offset: on one connection while the
 // case leaves it open, on a new one each time otherwise.
-func (b *Bench) splitTalk(t *talk, control string) error {
+func (b *Bench) splitTalk(t *talk, id string) error {
 	tries := splitsMax / len(t.exchanges)
 	for _, x := range t.exchanges {
 		tries = min(tries, max(8, splitsMax*splitsMax/(1+len(x.want)))) // a thousand answers need not come a hundred times
@@ -203,6 +209,7 @@ func (b *Bench) splitTalk(t *talk, control string) error {
 				if client, err = b.open(); err != nil {
 					return err
 				}
+				control := b.control(id)
 				client.write(wireOf(text(control)).Bytes)
 				if err := b.expect(client, wantText(control)); err != nil {
 					return err

@@ -2,8 +2,11 @@ package torture
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +29,50 @@ func (p *process) descriptors() (int, error) {
 	return len(all), err
 }
 
+var inode = regexp.MustCompile(`\[?[0-9]+\]?$`)
+
+// kinds counts the open descriptors by what they are.
+func (p *process) kinds() (map[string]int, error) {
+	all, err := os.ReadDir(p.dir + "/fd")
+	if err != nil {
+		return nil, err
+	}
+	kinds := map[string]int{}
+	for _, one := range all {
+		if to, err := os.Readlink(filepath.Join(p.dir, "fd", one.Name())); err == nil {
+			kinds[inode.ReplaceAllString(to, "")]++
+		}
+	}
+	return kinds, nil
+}
+
+// started is when the process began, in the kernel's words: another process
+// with the same number has another.
+func (p *process) started() (string, error) {
+	fields, err := p.stat()
+	if err != nil {
+		return "", err
+	}
+	return fields[19], nil
+}
+
+// stat returns the fields of the process's status from the third on.
+func (p *process) stat() ([]string, error) {
+	b, err := os.ReadFile(p.dir + "/stat")
+	if err != nil {
+		return nil, err
+	}
+	// The command's name, in parentheses, may contain spaces.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return nil, fmt.Errorf("torture: stat %q", b)
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return nil, errors.New("torture: the process has ended")
+	}
+	return fields, nil
+}
+
 // resident is the resident set in bytes.
 func (p *process) resident() (int64, error) {
 	b, err := os.ReadFile(p.dir + "/statm")
@@ -40,16 +87,34 @@ func (p *process) resident() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// cpu is the time the process has used, user and system.
-func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(p.dir + "/stat")
+// peak is the largest resident set since forgetPeak, in bytes.
+func (p *process) peak() (int64, error) {
+	b, err := os.ReadFile(p.dir + "/status")
 	if err != nil {
 		return 0, err
 	}
-	// The command's name, in parentheses, may contain spaces.
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("torture: stat %q", b)
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("torture: no VmHWM")
+}
+
+// forgetPeak begins a new peak, where the kernel lets us.
+func (p *process) forgetPeak() error {
+	return os.WriteFile(p.dir+"/clear_refs", []byte("5"), 0)
+}
+
+// cpu is the time the process has used, user and system.
+func (p *process) cpu() (time.Duration, error) {
+	if ns, ok := p.scheduled(); ok {
+		return ns, nil
+	}
+	fields, err := p.stat()
+	if err != nil {
+		return 0, err
 	}
 	user, err := strconv.ParseInt(fields[11], 10, 64)
 	if err != nil {
@@ -58,4 +123,23 @@ func (p *process) cpu() (time.Duration, error) {
 	system, err := strconv.ParseInt(fields[12], 10, 64)
 	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go runs on
 	return time.Duration(user+system) * tick, err
+}
+
+// scheduled is the same to the nanosecond, as the sum over the threads, where
+// the kernel counts it.
+func (p *process) scheduled() (total time.Duration, ok bool) {
+	threads, _ := filepath.Glob(p.dir + "/task/*/schedstat")
+	for _, name := range threads {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended
+		}
+		first, _, _ := strings.Cut(string(b), " ")
+		ns, err := strconv.ParseInt(first, 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		total += time.Duration(ns)
+	}
+	return total, total > 0
 }

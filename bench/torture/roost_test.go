@@ -1,10 +1,8 @@
 package torture
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,8 +32,11 @@ func TestRoostEcho(t *testing.T) {
 				t.Skip("the workers were tested")
 			}
 			t.Parallel() // most of the time the suite waits for deadlines
-			addr, pid := startRoost(t, binary, c.args...)
-			s, err := Run(t.Context(), Options{URL: "ws://" + addr + "/torture", Pid: pid, Exhaustive: c.name == "inline", Timeout: 20 * time.Second}, func(r Result) {
+			r := startRoost(t, binary, c.args...)
+			s, err := Run(t.Context(), Options{
+				URL: "ws://" + r.addr + "/torture", Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
+				Exhaustive: c.name == "inline", Timeout: 20 * time.Second,
+			}, func(r Result) {
 				if !r.OK {
 					t.Errorf("%v", r)
 				}
@@ -51,46 +52,51 @@ func TestRoostEcho(t *testing.T) {
 	}
 }
 
+// roost is a running roost echo.
+type roost struct {
+	addr, admin, log string
+	pid              int
+}
+
 // startRoost runs roost echo until the test ends, and requires it to end well.
-func startRoost(t *testing.T, binary string, args ...string) (addr string, pid int) {
+func startRoost(t *testing.T, binary string, args ...string) (r roost) {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"echo", "--listen", "127.0.0.1:0", "--log-format", "json"}, args...)...)
-	stderr, err := cmd.StderrPipe()
+	r.log = filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(r.log)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer log.Close()
+	cmd := exec.Command(binary, append([]string{"echo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"}, args...)...)
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	log := bufio.NewReader(stderr)
-	logged := make(chan []byte)
+	r.pid = cmd.Process.Pid
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		kill := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
 		defer kill.Stop()
-		rest := <-logged
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("roost echo ended with %v:\n%s", err, rest)
+		err := cmd.Wait()
+		text, _ := os.ReadFile(r.log)
+		if err != nil {
+			t.Errorf("roost echo ended with %v:\n%s", err, text)
 		}
 		// Rows U2, U5: no stack, and the library logs nothing per connection.
-		if len(rest) > 4<<10 || bytes.Contains(rest, []byte("goroutine ")) {
-			t.Errorf("%d bytes of log, beginning with %s", len(rest), rest[:min(len(rest), 4<<10)])
+		if len(text) > 8<<10 || bytes.Contains(text, []byte("goroutine ")) {
+			t.Errorf("%d bytes of log, beginning with %s", len(text), text[:min(len(text), 4<<10)])
 		}
 	})
-	defer func() {
-		go func() {
-			rest, _ := io.ReadAll(log)
-			logged <- rest
-		}()
-	}()
-	for {
-		line, err := log.ReadBytes('\n')
-		if err != nil {
-			t.Fatalf("roost echo did not start: %v %s", err, line)
-		}
-		var record struct{ Msg, Addr string }
-		if json.Unmarshal(line, &record) == nil && record.Msg == "listening" {
-			return record.Addr, cmd.Process.Pid
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(r.log)
+		for line := range bytes.Lines(text) {
+			var record struct{ Msg, Addr, Admin string }
+			if json.Unmarshal(line, &record) == nil && record.Msg == "listening" {
+				r.addr, r.admin = record.Addr, record.Admin
+				return r
+			}
 		}
 	}
+	t.Fatal("roost echo did not start")
+	return r
 }

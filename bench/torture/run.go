@@ -58,6 +58,7 @@ func Run(ctx context.Context, o Options, report func(Result)) (*Summary, error) 
 type runner struct {
 	o       *Options
 	process *process
+	watch   *watch
 	slots   chan struct{} // one token for each case being played, slow ones aside
 
 	mu      sync.Mutex // guards the rest and the calls of report
@@ -87,48 +88,157 @@ func (r *runner) reachable() error {
 	return nil
 }
 
+// turn is a case in one of its modes.
+type turn struct {
+	c Case
+	m Mode
+}
+
+func (t turn) String() string { return fmt.Sprintf("%s (%v)", t.c.ID, t.m) }
+
+// roundTurns is how many turns are played before the server is looked at.
+const roundTurns = 192
+
 func (r *runner) run(ctx context.Context, cases []Case) (*Summary, error) {
 	start := time.Now()
-	before := r.descriptors()
-	watch := watchCanary(r.o)
-	// Slow cases wait for the server's deadlines: they go first, and hold no slot.
+	w, err := newWatch(r.o, r.process)
+	if err != nil {
+		return nil, fmt.Errorf("torture: the server cannot be watched: %w", err)
+	}
+	r.watch = w
+	// Slow cases wait for the server's deadlines: they go first, beside the others, and hold no slot.
 	slices.SortStableFunc(cases, func(a, b Case) int { return cmp.Compare(rank(a), rank(b)) })
 	var beside sync.WaitGroup
+	var round []turn
 	for _, c := range cases {
+		if ctx.Err() != nil {
+			break
+		}
 		if c.alone {
+			r.round(ctx, round)
+			round = nil
 			beside.Wait()
 		}
 		for _, m := range c.modes.each() {
-			if ctx.Err() != nil {
-				break
+			if c.slow {
+				beside.Go(func() { r.play(turn{c, m}) })
+				continue
 			}
-			switch {
-			case c.alone:
-				r.play(c, m)
-			case c.slow:
-				beside.Go(func() { r.play(c, m) })
-			default:
-				// Only this goroutine takes slots, so that nobody waits half served.
-				takes := 1
-				if c.heavy {
-					takes = max(1, r.o.Jobs/4)
-				}
-				for range takes {
-					r.slots <- struct{}{}
-				}
-				beside.Go(func() {
-					r.play(c, m)
-					for range takes {
-						<-r.slots
-					}
-				})
+			if round = append(round, turn{c, m}); c.alone || len(round) >= roundTurns {
+				r.round(ctx, round)
+				round = nil
 			}
 		}
 	}
+	r.round(ctx, round)
 	beside.Wait()
-	r.invariants(watch, before)
+	r.end()
 	r.summary.Millis = millis(time.Since(start))
 	return &r.summary, ctx.Err()
+}
+
+// round plays turns side by side, and then looks whether the server is as it was.
+func (r *runner) round(ctx context.Context, turns []turn) {
+	var all sync.WaitGroup
+	for _, t := range turns {
+		if ctx.Err() != nil {
+			break
+		}
+		// Only this goroutine takes slots, so that nobody waits half served.
+		takes := 1
+		if t.c.heavy {
+			takes = max(1, r.o.Jobs/4)
+		}
+		for range takes {
+			r.slots <- struct{}{}
+		}
+		all.Go(func() {
+			r.play(t)
+			for range takes {
+				<-r.slots
+			}
+		})
+	}
+	all.Wait()
+	if len(turns) == 0 || ctx.Err() != nil {
+		return
+	}
+	if faults := r.watch.check(false); len(faults) > 0 {
+		r.blame(ctx, turns, faults)
+	}
+}
+
+// blame plays the turns of a round in which an invariant broke once more, each
+// by itself, to find the one that breaks it.
+func (r *runner) blame(ctx context.Context, turns []turn, faults []broken) {
+	if len(turns) == 1 {
+		r.broken(turns[0].String(), faults)
+		return
+	}
+	found := false
+	for _, t := range turns {
+		if ctx.Err() != nil || found && !r.watch.alive() {
+			return
+		}
+		b := &Bench{o: r.o, process: r.process}
+		b.play(&t.c, t.m) // it was judged before
+		if again := r.watch.check(false); len(again) > 0 {
+			found = true
+			r.broken(t.String(), again)
+		}
+	}
+	// The price of a crowd is noisy: what nobody pays alone is nobody's fault.
+	faults = slices.DeleteFunc(faults, func(b broken) bool { return strings.HasPrefix(b.id, "U7/") })
+	if !found && len(faults) > 0 {
+		r.broken(fmt.Sprintf("one of %d cases, from %v to %v", len(turns), turns[0], turns[len(turns)-1]), faults)
+	}
+}
+
+// broken reports invariants that did not hold after something was played.
+func (r *runner) broken(after string, faults []broken) {
+	for _, b := range faults {
+		r.watch.told[b.id]++
+		r.add(Result{ID: b.id, RFC: "-", Mode: Whole.String(), Name: "after " + after, Want: b.want, Got: b.got, Dump: b.dump})
+	}
+}
+
+// end looks at the invariants once more, when all is over, and reports those that held.
+func (r *runner) end() {
+	w := r.watch
+	r.broken("all clients have left", w.check(true))
+	echoes, p99, err := w.canary.stop()
+	if err != nil {
+		r.broken("all clients have left", []broken{{"U1/canary", err.Error(), "every echo, in order", w.canary.dump()}})
+	}
+	if err := r.reachable(); err != nil {
+		r.broken("all clients have left", []broken{{id: "U2/alive", got: err.Error(), want: "a client that comes now is served"}})
+	}
+	for _, id := range w.names() {
+		if w.told[id] > 0 {
+			continue
+		}
+		res := Result{ID: id, RFC: "-", Mode: Whole.String(), OK: true, Name: "after every round of cases, and at the end", Want: invariants[id]}
+		if id == "U1/canary" {
+			res.Millis = millis(p99)
+			res.Name = fmt.Sprintf("%d messages on an honest connection while others misbehaved", echoes)
+		}
+		r.add(res)
+	}
+}
+
+// invariants are what must hold all the time, in words.
+var invariants = map[string]string{
+	"U1/canary":      "an honest connection gets every echo, in order",
+	"U2/alive":       "the same process serves whoever comes",
+	"U2/panics":      "no callback has panicked",
+	"U3/descriptors": "descriptors as before, by number and kind",
+	"U3/goroutines":  "goroutines as before, pools aside",
+	"U3/heap":        "live heap as before",
+	"U5/log":         "few lines, and nothing in them that a terminal obeys",
+	"U6/counters":    "every refusal in a counter of its reason",
+	"U6/closed-set":  "no metric that was not there before",
+	"U7/cpu":         "CPU at the price of honest clients that send as much",
+	"U7/memory":      "memory in proportion to what was received",
 }
 
 func rank(c Case) int {
@@ -141,11 +251,11 @@ func rank(c Case) int {
 	return 1
 }
 
-func (r *runner) play(c Case, m Mode) {
+func (r *runner) play(t turn) {
 	b := &Bench{o: r.o, process: r.process}
 	start := time.Now()
-	err := b.play(&c, m)
-	res := Result{ID: c.ID, RFC: c.RFC, Name: c.Name, Want: c.Want, Mode: m.String(), OK: err == nil, Millis: millis(time.Since(start))}
+	err := b.play(&t.c, t.m)
+	res := Result{ID: t.c.ID, RFC: t.c.RFC, Name: t.c.Name, Want: t.c.Want, Mode: t.m.String(), OK: err == nil, Millis: millis(time.Since(start))}
 	if err != nil {
 		res.Got = err.Error()
 		var dumps []string
@@ -168,53 +278,6 @@ func (r *runner) add(res Result) {
 	if r.report != nil {
 		r.report(res)
 	}
-}
-
-// invariants are what must have held through all cases.
-func (r *runner) invariants(watch *canary, before int) {
-	res := Result{ID: "U1/canary", RFC: "-", Mode: Whole.String(), Name: "an honest connection echoes 10 messages a second while the others misbehave",
-		Want: "every echo, in order"}
-	echoes, worst, err := watch.stop()
-	res.OK = err == nil
-	res.Millis = millis(worst)
-	if err != nil {
-		res.Got = fmt.Sprintf("%v after %d echoes", err, echoes)
-		res.Dump = watch.dump()
-	}
-	r.add(res)
-	res = Result{ID: "U2/alive", RFC: "-", Mode: Whole.String(), Name: "a client that comes when all is over", Want: "it is served"}
-	if err := r.reachable(); err != nil {
-		res.Got = err.Error()
-	}
-	res.OK = res.Got == ""
-	r.add(res)
-	if r.process == nil {
-		return
-	}
-	res = Result{ID: "U3/descriptors", RFC: "-", Mode: Whole.String(), Name: "all clients have left",
-		Want: fmt.Sprintf("%d descriptors, as before, within 10 s", before)}
-	after := 0
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		if after = r.descriptors(); after <= before || time.Now().After(deadline) {
-			break
-		}
-	}
-	if res.OK = after <= before && after > 0; !res.OK {
-		res.Got = fmt.Sprintf("%d descriptors", after)
-	}
-	r.add(res)
-}
-
-// descriptors counts those of the server; 0 when it cannot.
-func (r *runner) descriptors() int {
-	if r.process == nil {
-		return 0
-	}
-	n, err := r.process.descriptors()
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

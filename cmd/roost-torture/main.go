@@ -35,6 +35,8 @@ type command struct {
 	JSON       bool           `name:"json" help:"A line of JSON for every result instead of the failures and a table."`
 	Verbose    bool           `short:"v" help:"A line for every success too."`
 	Pid        int            `placeholder:"N" help:"The server's process id: watch its descriptors, memory and CPU too."`
+	Admin      string         `placeholder:"URL" help:"A Go server's address for operators, with /metrics and /debug/pprof: watch its heap, goroutines and counters too."`
+	Log        string         `placeholder:"FILE" help:"The file that the server logs to: watch what gets into it."`
 	Exhaustive bool           `help:"All 65,536 status codes, not a sample."`
 	Jobs       int            `default:"32" help:"Connections in use at once (${default})."`
 	Gap        time.Duration  `default:"1ms" help:"Pause between two pieces of something cut (${default})."`
@@ -51,7 +53,7 @@ type command struct {
 
 func (c *command) options() torture.Options {
 	return torture.Options{
-		URL: c.URL, Run: c.Run, Skip: c.Skip, Pid: c.Pid,
+		URL: c.URL, Run: c.Run, Skip: c.Skip, Pid: c.Pid, Admin: c.Admin, Log: c.Log,
 		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Exhaustive: c.Exhaustive,
 		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
 		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,

@@ -1,0 +1,58 @@
+package torture
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// tally counts what the suite itself has done, so that the server's own figures
+// can be held against it.
+type tally struct {
+	open     atomic.Int64 // connections that are not closed on our side
+	conns    atomic.Int64 // connections that were ever opened
+	writes   atomic.Int64
+	bytes    atomic.Int64 // sent
+	refused  atomic.Int64 // responses with an error status
+	controls atomic.Int64 // control messages made
+
+	mu     sync.Mutex
+	closes map[uint16]int64 // Close frames received, by code
+}
+
+// rejections are the codes with which a server fails a connection; others are
+// often echoes of the client's own.
+var rejections = []uint16{1002, 1007, 1008, 1009, 1011, 1013}
+
+func (t *tally) count(events []Event) {
+	for _, e := range events {
+		switch {
+		case e.Kind == Response && e.Status >= http.StatusBadRequest:
+			t.refused.Add(1)
+		case e.Kind == Close:
+			t.mu.Lock()
+			if t.closes == nil {
+				t.closes = map[uint16]int64{}
+			}
+			t.closes[e.Code]++
+			t.mu.Unlock()
+		}
+	}
+}
+
+func (t *tally) closesOf(code uint16) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closes[code]
+}
+
+// load is how much was sent, for a price.
+type load struct{ conns, writes, bytes int64 }
+
+func (t *tally) load() load {
+	return load{t.conns.Load(), t.writes.Load(), t.bytes.Load()}
+}
+
+func (l load) sub(o load) load {
+	return load{l.conns - o.conns, l.writes - o.writes, l.bytes - o.bytes}
+}
