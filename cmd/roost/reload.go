@@ -15,6 +15,7 @@ type reloader struct {
 	serve  *serveCmd
 	log    *slog.Logger
 	hub    *push.Hub
+	site   *site
 	sender *webhook.Sender // nil when there is no file
 	server *server.Server
 	now    *tenants // what is served
@@ -27,7 +28,7 @@ func (r *reloader) reload() {
 		err = r.sender.SetApps(next.webhooks.Apps)
 	}
 	if err == nil {
-		err = r.hub.SetApps(next.apps) // which next was checked for
+		err = r.hub.SetApps(r.site.with(next.apps)) // which next was checked for
 	}
 	if err != nil {
 		r.log.Error("the apps were not reloaded, those from before are served on", "err", err)

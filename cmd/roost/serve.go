@@ -5,15 +5,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/metrics"
 	"github.com/roost-ws/roost/server/push"
-	"github.com/roost-ws/roost/server/push/api"
 	"github.com/roost-ws/roost/server/push/console"
+	"github.com/roost-ws/roost/server/push/demo"
 	"github.com/roost-ws/roost/server/push/page"
 	"github.com/roost-ws/roost/server/push/webhook"
 )
@@ -29,7 +28,7 @@ type serveCmd struct {
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
 	Deflate         deflateFlags    `embed:""`
-	Demo            bool            `help:"Let the page at / send events to the channel demo, for everybody who can open it; on when an app was made."`
+	Demo            bool            `help:"Serve the demos below /demo/, with an app of their own, and let the page at / send events to the channel demo, for everybody who can open them; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
 
@@ -52,7 +51,13 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err := held.check(s.MaxConnections); err != nil {
 		return err
 	}
-	config := push.Config{Apps: t.apps, ActivityTimeout: s.ActivityTimeout}
+	var srv *server.Server // not there yet when the site is opened, but when it is asked
+	shown := &site{app: t.apps[0], prefix: s.PathPrefix, console: consoleURL(s.Admin), draining: func() bool { return srv.Stats().Draining }}
+	if s.Demo || t.made {
+		shown.demos = demo.New()
+	}
+	defer shown.close()
+	config := push.Config{Apps: shown.with(t.apps), ActivityTimeout: s.ActivityTimeout}
 	var sender *webhook.Sender
 	if s.Config != "" { // without a file there is no webhook, and never will be
 		if sender, err = newSender(t, log); err != nil {
@@ -64,11 +69,11 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	routes, err := routes(hub, t.apps[0], s.Demo || t.made, s.PathPrefix)
+	routes, err := shown.open(hub)
 	if err != nil {
 		return err
 	}
-	srv, err := hub.NewServer(server.Config{
+	srv, err = hub.NewServer(server.Config{
 		HTTP:         routes,
 		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
 		Timeouts:     server.Timeouts{Drain: s.Drain},
@@ -87,7 +92,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if t.made {
 		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr) }
 	} else {
-		running.reload = (&reloader{serve: s, log: log, hub: hub, sender: sender, server: srv, now: t}).reload
+		running.reload = (&reloader{serve: s, log: log, hub: hub, site: shown, sender: sender, server: srv, now: t}).reload
 	}
 	err = running.serve(s.Listen, s.Admin, held,
 		slog.Int("apps", len(t.apps)),
@@ -98,18 +103,6 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		closeSender(sender, t, log, err != nil)
 	}
 	return err
-}
-
-// routes is what is served on the clients' port besides WebSocket. The API
-// comes first: it needs paths as they were signed, which a mux tidies.
-func routes(hub *push.Hub, app push.App, demo bool, prefix pathPrefix) (http.Handler, error) {
-	shown, err := page.New(hub, app.ID, page.Config{Demo: demo, Version: version()})
-	if err != nil {
-		return nil, err
-	}
-	calls := api.New(hub)
-	calls.Fallback, calls.PathPrefix = cleanPaths(shown), string(prefix)
-	return calls, nil
 }
 
 // printApp says what it takes to use an app that was made for this run.

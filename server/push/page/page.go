@@ -32,6 +32,9 @@ type Config struct {
 	// Demo lets everyone who can open the page send events to Channel, at most
 	// sendRate a second between them. It is for development.
 	Demo bool
+	// Console is where a browser on the server's own machine finds the console.
+	// The page of a server for development links it, and the demos.
+	Console string
 	// Version stands at the top, if there is one.
 	Version string
 }
@@ -69,7 +72,7 @@ func New(hub *push.Hub, appID string, config Config) (http.Handler, error) {
 // element; json.Marshal writes the characters that could end it as escapes.
 func render(app push.App, config Config) ([]byte, error) {
 	values, err := json.Marshal(map[string]any{
-		"app": app.ID, "key": app.Key, "channel": Channel, "demo": config.Demo, "version": config.Version,
+		"app": app.ID, "key": app.Key, "channel": Channel, "demo": config.Demo, "version": config.Version, "console": config.Console,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)

@@ -37,7 +37,7 @@ func TestPage(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	html := w.Body.String()
-	if w.Code != 200 || !strings.Contains(html, `{"app":"42","channel":"demo","demo":false,"key":"the-key","version":"\u003c/script\u003e\u003cb\u003e1.2.3"}`) {
+	if w.Code != 200 || !strings.Contains(html, `{"app":"42","channel":"demo","console":"","demo":false,"key":"the-key","version":"\u003c/script\u003e\u003cb\u003e1.2.3"}`) {
 		t.Fatalf("%d, and the configuration is not in the page", w.Code)
 	}
 	if strings.Contains(html, "-secret") {
