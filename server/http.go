@@ -83,7 +83,8 @@ func (c *Conn) toHTTP(head, rest []byte) {
 }
 
 // serve is Config.HTTP for requests that came before a shutdown began; those
-// that were still waiting are told.
+// that were still waiting are told. A handshake on a connection that has served
+// other requests before, as proxies send it over those they keep, is one like any other.
 func (h *httpSide) serve(w http.ResponseWriter, r *http.Request) {
 	if h.srv.closing.Load() {
 		w.Header().Set("Connection", "close")
@@ -91,7 +92,23 @@ func (h *httpSide) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, refuseClosing.Reason, refuseClosing.Status)
 		return
 	}
+	if wantsWebSocket(r.Header) {
+		_ = h.srv.Upgrade(w, r) // it has answered
+		return
+	}
 	h.srv.cfg.HTTP.ServeHTTP(w, r)
+}
+
+// wantsWebSocket is handshake's rule for a request that net/http has read.
+func wantsWebSocket(header http.Header) bool {
+	for _, value := range header.Values("Upgrade") {
+		for element := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.Trim(element, " \t"), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Accept, Close and Addr make httpSide the listener of its http.Server. What

@@ -167,6 +167,35 @@ func TestUpgradeFromMux(t *testing.T) {
 	})
 }
 
+// Row H17: a handshake on a connection that spoke HTTP before, as proxies send it
+// over connections they keep, is one like any other, whatever the mux says.
+func TestUpgradeAfterRequests(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		st := start(t, Handler{OnMessage: echo}, Config{Inline: inline, HTTP: pages(), Subprotocols: []string{"chat"}})
+		for _, ask := range []string{"websocket", "h2c, WebSocket"} {
+			c := st.dial()
+			for range 2 {
+				c.send([]byte("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"))
+				body(c.response())
+			}
+			c.send([]byte(strings.Replace(upgrade("/hello", "Sec-WebSocket-Protocol: chat"), "websocket", ask, 1)))
+			if got := c.opened().Header.Get("Sec-WebSocket-Protocol"); got != "chat" {
+				t.Errorf("the subprotocol is %q", got)
+			}
+			c.echo("more")
+			c.goodbye()
+		}
+		c := st.dial()
+		c.send([]byte("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"))
+		body(c.response())
+		c.send([]byte(strings.Replace(upgrade("/hello"), "Version: 13", "Version: 12", 1)))
+		if res := c.response(); res.StatusCode != http.StatusUpgradeRequired {
+			t.Errorf("a handshake of version 12 got %s", res.Status)
+		}
+		st.quiet()
+	})
+}
+
 // What the server asks of a handshake holds for those that net/http has read.
 func TestUpgradeIsChecked(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {
