@@ -236,6 +236,7 @@ func TestHistoryExpires(t *testing.T) {
 	again = r.open()
 	again.expect(again.subscribe("h", `"`+id+`"`), true, "")
 	// Nobody is there any more: the position lives as long as an event would.
+	r.clock.advance(30 * time.Second)
 	r.leaveAll()
 	r.clock.advance(time.Minute - 1)
 	if stats := r.hub.Stats().History; stats.Channels != 1 || stats.Bytes != ringOverhead {
