@@ -23,7 +23,7 @@ const (
 // all of them: with the level and the MinSize of that connection's server.
 type Prepared struct {
 	frame    []byte
-	size     int  // of the message: what the frame ends with
+	size     int  // of the message, which the frame ends with; 0 for chunks
 	plain    bool // never compressed
 	chunk    bool // made by PrepareChunk
 	deflated atomic.Pointer[forms]
@@ -42,6 +42,9 @@ func PrepareUncompressed(op Opcode, payload []byte) *Prepared {
 	p.plain = true
 	return p
 }
+
+// Payload returns the message of what Prepare encoded. It must not be changed.
+func (p *Prepared) Payload() []byte { return p.frame[len(p.frame)-p.size:] }
 
 // Len returns the size of the encoded message in bytes, before compression.
 func (p *Prepared) Len() int { return len(p.frame) }

@@ -95,7 +95,8 @@ func (t *apps) replace(hub *Hub, configs []App) (*apps, error) {
 // changes nothing and says why. An app keeps its id, and with it its connections and
 // channels; whatever else is new about it holds from the next message or call
 // on. Clients of an app that is gone are closed with 4001 when they next say something,
-// which idle ones do every activity timeout: not all at once.
+// which idle ones do every activity timeout: not all at once. Streams, which say
+// nothing, end.
 func (h *Hub) SetApps(configs []App) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
@@ -104,6 +105,12 @@ func (h *Hub) SetApps(configs []App) error {
 		return fmt.Errorf("push: %w", err)
 	}
 	h.apps.Store(next)
+	for _, a := range next.byID {
+		h.endStreams(a)
+	}
+	for _, a := range next.gone {
+		h.endStreams(a)
+	}
 	return nil
 }
 

@@ -57,6 +57,7 @@ type Hub struct {
 	numbering       numbering
 	pong            *server.Prepared
 	shards          []*shard // by loop; made before the server accepts
+	server          *server.Server
 	published       atomic.Uint64
 	connections     atomic.Int64 // over all apps
 	limit           int64        // of connections; 0: none
@@ -122,6 +123,12 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 	config.IdleCode = codePongNotReceived
 	config.Limits.Outbound = cmp.Or(config.Limits.Outbound, outboundBytes)
 	config.Limits.Message = cmp.Or(config.Limits.Message, h.messageBytes())
+	config.OnStream = h.onStream
+	config.StreamPing = []byte(": ping\n\n")
+	config.StreamPingInterval = min(streamPing, h.activityTimeout)
+	if config.HTTP != nil {
+		config.HTTP = h.streamsToo(config.HTTP)
+	}
 	srv, err := server.New(server.Handler{
 		OnOpen:    h.open,
 		OnMessage: h.message,
@@ -138,6 +145,7 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 		s.task = s.run
 		h.shards = append(h.shards, s)
 	}
+	h.server = srv
 	return srv, nil
 }
 

@@ -41,7 +41,11 @@ type refusal struct {
 // refuse ends a connection, from any goroutine. Clients that speak version 5
 // read the event, newer ones the code.
 func refuse(c *server.Conn, r *refusal) {
-	_ = c.Send(server.Text, appendErrorEvent(nil, *r))
+	event := appendErrorEvent(nil, *r)
+	if c.Streaming() {
+		event = appendServerSent(nil, nil, event)
+	}
+	_ = c.Send(server.Text, event)
 	_ = c.Close(server.StatusCode(r.code), r.message)
 }
 

@@ -34,7 +34,7 @@ type late struct {
 type subscriber struct {
 	conn *server.Conn
 	at   uint32 // index in the session's subscriptions
-	ids  bool   // events carry theirs
+	form form   // of what it gets
 }
 
 type subscription struct {
@@ -74,22 +74,51 @@ type message struct {
 	exclude     uint64       // the number of a connection of that loop
 
 	kept   *kept // what it is in the channel's history; nil when it is not in there
-	once   sync.Once
-	withID *server.Prepared // made when the first who wants it is there
+	others [forms - 1]lazy
+}
+
+// form is how a subscriber gets messages.
+type form uint8
+
+const (
+	formStock  form = iota // as the protocol says
+	formID                 // with their ids
+	formStream             // as server-sent events, with their ids
+	formBare               // as server-sent events without: the connection is sent ids of its own
+	forms
+)
+
+// lazy is an encoding that is made when the first who wants it is there.
+type lazy struct {
+	once     sync.Once
+	prepared *server.Prepared
 }
 
 // encoding is what a subscriber gets.
-func (m *message) encoding(ids bool) *server.Prepared {
-	if !ids || m.kept == nil {
+func (m *message) encoding(f form) *server.Prepared {
+	if f == formStock || f == formID && m.kept == nil {
 		return m.prepared
 	}
-	m.once.Do(func() { m.withID = m.kept.prepare() })
-	return m.withID
+	if f == formStream && m.kept == nil {
+		f = formBare // which is the same then
+	}
+	other := &m.others[f-1]
+	other.once.Do(func() {
+		switch f {
+		case formID:
+			other.prepared = m.kept.prepare()
+		case formStream:
+			other.prepared = server.PrepareChunk(appendServerSent(nil, m.kept.position.append(nil), m.kept.frame))
+		case formBare:
+			other.prepared = server.PrepareChunk(appendServerSent(nil, nil, m.prepared.Payload()))
+		}
+	})
+	return other.prepared
 }
 
 // add appends a subscriber and returns its index.
-func (r *roster) add(c *server.Conn, at int, ids bool) (index uint32) {
-	r.subs = append(r.subs, subscriber{conn: c, at: uint32(at), ids: ids})
+func (r *roster) add(c *server.Conn, at int, form form) (index uint32) {
+	r.subs = append(r.subs, subscriber{conn: c, at: uint32(at), form: form})
 	return uint32(len(r.subs) - 1)
 }
 
@@ -152,23 +181,23 @@ func (r *roster) move(from, to int) {
 // there is none. p is what it gets, nil for nothing. The subscriber counts as
 // served from here on: a failed delivery ends a connection, and then it leaves the
 // roster in the middle of this.
-func (f *fanout) next() (c *server.Conn, p *server.Prepared, over bool) {
+func (f *fanout) next() (sub subscriber, p *server.Prepared, over bool) {
 	if f.cursor == f.end {
-		return nil, nil, true
+		return sub, nil, true
 	}
 	r, m := f.roster, f.queue.front()
-	sub := r.subs[f.cursor]
+	sub = r.subs[f.cursor]
 	f.cursor++
 	if r.late != nil && m.serial <= r.late.since[sub.conn] {
-		return sub.conn, nil, false
+		return sub, nil, false
 	}
 	if m.excludeLoop == int(r.loop) && m.exclude == sub.conn.ID() {
-		if sub.ids && m.kept != nil {
-			return sub.conn, m.kept.passed(r.channel.name), false
+		if sub.form == formID && m.kept != nil {
+			return sub, m.kept.passed(r.channel.name), false
 		}
-		return sub.conn, nil, false
+		return sub, nil, false
 	}
-	return sub.conn, m.encoding(sub.ids), false
+	return sub, m.encoding(sub.form), false
 }
 
 // begin starts the delivery of the front message to all who are subscribed now.

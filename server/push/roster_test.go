@@ -32,7 +32,7 @@ func TestRosterServesEverySubscriberOnce(t *testing.T) {
 					owed[sub.conn] = true
 				}
 			default:
-				c, _, over := f.next()
+				sub, _, over := f.next()
 				if over {
 					if len(owed) != 0 {
 						t.Fatalf("seed %d: %d subscribers did not get the event", seed, len(owed))
@@ -40,10 +40,10 @@ func TestRosterServesEverySubscriberOnce(t *testing.T) {
 					f.queue.pop()
 					break
 				}
-				if !owed[c] {
+				if !owed[sub.conn] {
 					t.Fatalf("seed %d: a subscriber got an event twice, or one it should not have", seed)
 				}
-				delete(owed, c)
+				delete(owed, sub.conn)
 			}
 			checkIndexes(t, r)
 		}
@@ -66,7 +66,7 @@ func join(r *roster) *server.Conn {
 	c := &server.Conn{}
 	s := &session{conn: c}
 	c.SetValue(s)
-	s.subs = append(s.subs, subscription{roster: r, at: r.add(c, 0, false)})
+	s.subs = append(s.subs, subscription{roster: r, at: r.add(c, 0, formStock)})
 	return c
 }
 

@@ -23,6 +23,7 @@ type rare struct {
 	user         *signedIn // nil until then
 	events       rate.Rate // of the client's own
 	unauthorised bool      // and due to become authorised
+	places       *places   // of a stream of several channels
 }
 
 // seat is a membership: whom the connection stands for on a presence channel.
@@ -67,6 +68,10 @@ func sessionOf(c *server.Conn) *session {
 
 // open starts the session of a new connection, or says why there is none.
 func (h *Hub) open(c *server.Conn, r *server.Request) {
+	if c.Streaming() {
+		h.openStream(c)
+		return
+	}
 	a, no := h.apps.Load().admit(r.Path(), r.Query())
 	if no == nil {
 		no = a.config.Load().welcomes(r.Header("Origin"), r.Header("X-Forwarded-Proto"))

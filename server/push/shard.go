@@ -140,7 +140,7 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 	m := f.queue.front() // of one app, like all of the queue
 	for steps < n && f.queue.len() > 0 {
 		steps++
-		c, p, over := f.next()
+		sub, p, over := f.next()
 		switch {
 		case over:
 			done := f.queue.pop()
@@ -154,7 +154,10 @@ func (s *shard) serve(f *fanout, n int) (steps int) {
 			// Whoever cannot be sent to is being closed; its OnClose takes it
 			// out of the roster.
 			next := f.queue.front()
-			_ = s.send(c, p)
+			if sub.form == formBare && next.kept != nil {
+				sessionOf(sub.conn).passes(s, f.roster.channel, next.kept.position)
+			}
+			_ = s.send(sub.conn, p)
 			sent++
 			bytes += uint64(next.size)
 		}

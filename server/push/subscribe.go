@@ -40,7 +40,7 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 	if i := s.index(name); i >= 0 {
 		var j joined
 		if ask.ids {
-			s.subs[i].roster.subs[s.subs[i].at].ids = true
+			s.subs[i].roster.subs[s.subs[i].at].form = formID
 		}
 		if m := s.member(name); m != nil {
 			j.members, j.count = s.app.present(s.subs[i].roster.channel, m)
@@ -66,13 +66,17 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 	case j.cached != nil:
 		s.send(name, j.cached.frame)
 	default:
-		sh.buf = append(sh.buf[:0], `{"event":"pusher:cache_miss","channel":"`...)
-		sh.buf = append(sh.buf, name...)
-		sh.buf = append(sh.buf, `","data":"{}"}`...)
+		sh.buf = appendCacheMiss(sh.buf[:0], name)
 		_ = s.conn.Send(server.Text, sh.buf)
 	}
 	s.replay(sh, name, &j.past)
 	return nil
+}
+
+func appendCacheMiss(b []byte, channel string) []byte {
+	b = append(b, `{"event":"pusher:cache_miss","channel":"`...)
+	b = append(b, channel...)
+	return append(b, `","data":"{}"}`...)
 }
 
 // succeed tells s that it is subscribed, and to whom it is in company.
@@ -202,7 +206,7 @@ func (s *session) join(sh *shard, name string, who *identity, ask catchUp) (join
 	if j.waiting {
 		r.postpone(s.conn, j.since)
 	}
-	at := r.add(s.conn, len(s.subs), ask.ids)
+	at := r.add(s.conn, len(s.subs), s.form(ask))
 	s.subs = append(s.subs, subscription{roster: r, at: at})
 	if j.member != nil {
 		s.rarely().seats = append(s.rarely().seats, seat{r.channel, j.member})

@@ -96,11 +96,21 @@ type shownToken struct {
 // on the shard's loop.
 func (a *app) bearer(sh *shard, text string) (*bearer, error) {
 	v := a.tokens.Load()
-	if v == nil {
-		return nil, errors.New("the app takes no tokens")
-	}
-	if last := &sh.token; last.verifier == v && last.text == text && !last.bearer.claims.Expired(a.hub.now()) {
+	if last := &sh.token; v != nil && last.verifier == v && last.text == text && !last.bearer.claims.Expired(a.hub.now()) {
 		return last.bearer, nil
+	}
+	b, err := a.verify(text)
+	if err == nil {
+		sh.token = shownToken{v, text, b}
+	}
+	return b, err
+}
+
+// verify is bearer without a look at the last one.
+func (a *app) verify(text string) (*bearer, error) {
+	v := a.tokens.Load()
+	if v == nil {
+		return nil, errNoTokens
 	}
 	claims, err := v.Verify(text)
 	if err != nil {
@@ -113,9 +123,10 @@ func (a *app) bearer(sh *shard, text string) (*bearer, error) {
 			return nil, err
 		}
 	}
-	sh.token = shownToken{v, text, b}
 	return b, nil
 }
+
+var errNoTokens = errors.New("the app takes no tokens")
 
 // appendUserData appends what a token says of its user, in the form in which
 // backends say it without tokens.
