@@ -30,6 +30,7 @@ func allCases(o *Options) []Case {
 		earlyCases(o),
 		streamCases(o),
 		floodCases(o),
+		crowdCases(),
 		processCases(o),
 	)
 	slices.SortFunc(all, func(a, b Case) int { return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID)) })

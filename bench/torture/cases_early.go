@@ -49,7 +49,7 @@ func earlyCases(o *Options) (all []Case) {
 		sends, wants = append(sends, text(p)), append(wants, wantText(p))
 	}
 	all = append(all, early("5000", "5,000 texts", sends, wants...).only(Whole))
-	return append(all, concat(pipelinedHTTPCases(o, get), foreignCases())...)
+	return append(all, concat(pipelinedHTTPCases(o, get), foreignCases(get))...)
 }
 
 func failing(code uint16) func(k *knock) {
@@ -124,8 +124,8 @@ func pipeline(b *Bench, plain request, n int) error {
 	return nil
 }
 
-// foreignCases: bytes of another protocol end in a refusal or a close, at once. Row H26.
-func foreignCases() (all []Case) {
+// foreignCases: bytes of another protocol end in a refusal or a close, at once. Rows H24, H26.
+func foreignCases(get request) (all []Case) {
 	hello := "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + string(noise(160))
 	for name, b := range map[string]string{
 		"tls": hello, "tls-5-bytes": hello[:5], "http2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00",
@@ -135,6 +135,17 @@ func foreignCases() (all []Case) {
 	} {
 		all = append(all, opening("H26/"+name, "RFC 9112, 3", fmt.Sprintf("%d bytes of another protocol: %s", len(b), name),
 			&knock{send: wireOf(Raw(b)), status: []int{400, 405, 408, 431, 505}, drop: true}))
+	}
+	// A proxy's word for who the client is counts only where somebody said so.
+	const v2 = "\r\n\r\n\x00\r\nQUIT\n"
+	for name, b := range map[string]string{
+		"v1": "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "v1-unknown": "PROXY UNKNOWN\r\n", "v1-longest": "PROXY " + strings.Repeat("x", 99) + "\r\n",
+		"v2": v2 + "\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\x00\x01\x00\x02", "v2-local": v2 + "\x20\x00\x00\x00",
+		"v2-65535": v2 + "\x21\x11\xff\xff", "v2-version-3": v2 + "\x31\x11\x00\x00",
+	} {
+		send := wireOf(Raw(b), Raw(get.bytes()))
+		all = append(all, opening("H24/"+name, "RFC 9112, 3", "the PROXY protocol's header ("+name+"), then a handshake",
+			&knock{send: send, status: []int{400, 405, 408, 431, 505}, drop: true}))
 	}
 	return all
 }

@@ -54,16 +54,10 @@ func metricsOf(changed map[string]float64) string {
 // watched is a watch over the model in this process.
 func watched(t *testing.T, o Options, defect string) *watch {
 	t.Helper()
-	if _, err := processOf(os.Getpid()); err != nil {
-		t.Skip(err)
-	}
+	p := thisProcess(t)
 	m := startModel(t, defect, Options{})
 	o.URL, o.Pid, o.Timeout = m.url, os.Getpid(), time.Second
 	if err := o.prepare(); err != nil {
-		t.Fatal(err)
-	}
-	p, err := processOf(o.Pid)
-	if err != nil {
 		t.Fatal(err)
 	}
 	w, err := newWatch(&o, p)
@@ -89,9 +83,6 @@ func ids(faults []broken) (all []string) {
 
 // U2, U3, U6: what a server shows its operators is held against what was done.
 func TestFiguresAreWatched(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for what does not come")
-	}
 	operator, url := startOperator(t)
 	w := watched(t, Options{Admin: url}, "")
 	w.o.tally.count([]Event{{Kind: Close, Code: 1002}, {Kind: Response, Status: 400}})

@@ -13,10 +13,13 @@ import (
 )
 
 // process reads what the kernel says of the server's process (Linux only).
-type process struct{ dir string }
+type process struct {
+	pid int
+	dir string
+}
 
 func processOf(pid int) (*process, error) {
-	p := &process{fmt.Sprintf("/proc/%d", pid)}
+	p := &process{pid, fmt.Sprintf("/proc/%d", pid)}
 	if _, err := p.descriptors(); err != nil {
 		return nil, fmt.Errorf("torture: process %d cannot be watched: %w", pid, err)
 	}
@@ -44,6 +47,26 @@ func (p *process) kinds() (map[string]int, error) {
 		}
 	}
 	return kinds, nil
+}
+
+// inheritable counts the open descriptors that a child process would get.
+func (p *process) inheritable() (n int, err error) {
+	all, err := os.ReadDir(p.dir + "/fdinfo")
+	for _, one := range all {
+		b, err := os.ReadFile(filepath.Join(p.dir, "fdinfo", one.Name()))
+		if err != nil {
+			continue // it was closed meanwhile
+		}
+		for line := range strings.SplitSeq(string(b), "\n") {
+			const closeOnExec = 0o2000000
+			if rest, ok := strings.CutPrefix(line, "flags:"); ok {
+				if flags, err := strconv.ParseUint(strings.TrimSpace(rest), 8, 64); err == nil && flags&closeOnExec == 0 {
+					n++
+				}
+			}
+		}
+	}
+	return n, err
 }
 
 // started is when the process began, in the kernel's words: another process

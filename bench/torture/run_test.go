@@ -112,12 +112,18 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// The process's figures are those of this one.
-func TestProcess(t *testing.T) {
+func thisProcess(t *testing.T) *process {
+	t.Helper()
 	p, err := processOf(os.Getpid())
 	if err != nil {
 		t.Skip(err)
 	}
+	return p
+}
+
+// The process's figures are those of this one.
+func TestProcess(t *testing.T) {
+	p := thisProcess(t)
 	n, err := p.descriptors()
 	if err != nil || n < 3 {
 		t.Errorf("%d descriptors: %v", n, err)

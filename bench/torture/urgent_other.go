@@ -6,3 +6,5 @@ import "errors"
 
 // urgent is not available: the case that needs it fails with the reason.
 func (c *Client) urgent(byte) error { return errors.ErrUnsupported }
+
+func (p *process) disturb() {}

@@ -18,3 +18,10 @@ func (c *Client) urgent(b byte) error {
 	c.log.note("one urgent byte sent: %02x", b)
 	return errors.Join(err, sent)
 }
+
+// disturb sends the process two signals that nobody has asked for: they interrupt
+// its system calls.
+func (p *process) disturb() {
+	syscall.Kill(p.pid, syscall.SIGURG)
+	syscall.Kill(p.pid, syscall.SIGWINCH)
+}
