@@ -96,6 +96,8 @@ func (cfg *Config) fields() []field {
 			What: "callbacks that may block at a time", Beyond: "connections wait, and TCP pushes back"}),
 		number(&l.Conns, Bound{Name: "Limits.Conns", Unit: "connections", Max: 1 << 28,
 			What: "connections at a time, handshakes included; what the descriptor limit allows by default", Beyond: "503", Counter: "OverConns"}),
+		number(&l.Handshakes, Bound{Name: "Limits.Handshakes", Unit: "connections", State: "connecting", Default: 16384, Max: 1 << 28,
+			What: "opening handshakes at a time", Beyond: "503", Counter: "OverHandshakes"}),
 		number(&l.ConnsPerAddress, Bound{Name: "Limits.ConnsPerAddress", Unit: "connections", Default: 1 << 16, Max: 1 << 30, MayBeOff: true,
 			What: "connections of one address, an IPv6 /64 counting as one", Beyond: "429", Counter: "OverAddress"}),
 		during(&t.TLSHandshake, Bound{Name: "Timeouts.TLSHandshake", State: "TLS handshake", Default: int64(5 * time.Second),

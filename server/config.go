@@ -59,6 +59,11 @@ type Limits struct {
 	// Conns is how many connections may be open, handshakes included. Those
 	// beyond get 503. Default: what the descriptor limit allows.
 	Conns int
+	// Handshakes is how many of them may be in their opening handshake; those beyond
+	// get 503. A crowd that comes back at once is let in as fast as it can be served,
+	// and who opens connections and says nothing keeps others out for no longer than
+	// Timeouts.Handshake. Default 16,384.
+	Handshakes int
 	// ConnsPerAddress is how many one address (an IPv6 /64) may have; those beyond
 	// get 429. Addresses are counted by hash; clients of unix sockets have none.
 	// Default 65,536; negative: no limit.

@@ -37,6 +37,31 @@ func TestLimitConns(t *testing.T) {
 	})
 }
 
+// R1, H3: beyond Limits.Handshakes clients are told when to come back, before the
+// upgrade; who is connected is not concerned, and there is room again as soon as one
+// of those who were connecting is through, or was cut for saying nothing.
+func TestLimitHandshakes(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		st := start(t, Handler{OnMessage: echo}, Config{Inline: inline, Limits: Limits{Handshakes: 2}, Timeouts: Timeouts{Handshake: time.Second}})
+		open := st.open()
+		through, silent := st.dial(), st.dial()
+		through.send([]byte("GET / HTTP/1.1\r\n"))
+		eventually(t, "two are connecting", func() bool { return st.Stats().Connecting == 2 })
+		if res := st.dial().refused(503); res.Header.Get("Retry-After") == "" {
+			t.Errorf("no Retry-After in %v", res.Header)
+		}
+		if got := st.Stats(); got.OverHandshakes != 1 || got.OverConns != 0 {
+			t.Errorf("%d were turned away for handshakes, %d for connections; want 1 and 0", got.OverHandshakes, got.OverConns)
+		}
+		open.echo("still here")
+		through.send([]byte(strings.TrimPrefix(upgrade("/"), "GET / HTTP/1.1\r\n")))
+		through.opened()
+		st.open().echo("in its place")
+		silent.gone()
+		eventually(t, "nobody is connecting", func() bool { return st.Stats().Connecting == 0 })
+	})
+}
+
 // Clients that are turned away do not use up what they are told is not there:
 // beyond a fixed number of them they are closed without a word.
 func TestTurnedAwayAreBounded(t *testing.T) {
@@ -292,6 +317,7 @@ func TestLimitsAreChecked(t *testing.T) {
 		"Limits.HandshakeBytes":  {Limits: Limits{HandshakeBytes: -1}},
 		"Limits.HandshakeTarget": {Limits: Limits{HandshakeTarget: -1}},
 		"Limits.HandshakeFields": {Limits: Limits{HandshakeFields: -1}},
+		"Limits.Handshakes":      {Limits: Limits{Handshakes: -1}},
 		"Limits.HTTPConns":       {Limits: Limits{HTTPConns: -1}},
 		"Timeouts.Handshake":     {Timeouts: Timeouts{Handshake: -1}},
 		"Timeouts.Message":       {Timeouts: Timeouts{Message: -1}},

@@ -178,6 +178,10 @@ var (
 		Status: http.StatusServiceUnavailable, Reason: "The server holds as many connections as it may.",
 		Header: http.Header{"Retry-After": {"10"}},
 	}
+	refuseHandshakes = &Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "As many clients are connecting as may at a time.",
+		Header: http.Header{"Retry-After": {"10"}},
+	}
 	refuseAddress = &Refusal{
 		Status: http.StatusTooManyRequests, Reason: "Too many connections come from this address.",
 		Header: http.Header{"Retry-After": {"10"}},
@@ -198,7 +202,10 @@ func (c *Conn) sendOff(r *Refusal) {
 // turnAway refuses a connection that met a limit, before it has said anything.
 func (c *Conn) turnAway() {
 	r := refuseConns
-	if c.calls&overAddress != 0 {
+	switch {
+	case c.calls&overHandshakes != 0:
+		r = refuseHandshakes
+	case c.calls&overAddress != 0:
 		r = refuseAddress
 	}
 	c.sendOff(r)

@@ -46,7 +46,7 @@ type Server struct {
 // ticks are the deadlines of Config in ticks; 0 means off.
 type ticks struct{ handshake, message, close, stall, ping, pong, idle, streamPing engine.Tick }
 
-// turnedAwayMax is how many connections beyond Limits.Conns and ConnsPerAddress
+// turnedAwayMax is how many connections beyond Limits.Conns, Handshakes and ConnsPerAddress
 // are told so with a response at a time; more are closed without a word.
 const turnedAwayMax = 64
 
@@ -194,6 +194,11 @@ func (s *Server) count(c *Conn, client netip.Addr) calls {
 		s.conns.Add(-1)
 		s.stats.OverConns.Add(1)
 		return overConns
+	}
+	if s.stats.states[stateConnecting].Load() >= int64(s.cfg.Limits.Handshakes) {
+		s.conns.Add(-1)
+		s.stats.OverHandshakes.Add(1)
+		return overHandshakes
 	}
 	if s.address == nil || !client.IsValid() {
 		return 0

@@ -50,14 +50,15 @@ func (c *Conn) setState(to state) {
 type calls uint8
 
 const (
-	owesOpen    calls = 1 << iota // the handshake was answered on the loop; OnOpen waits for a worker
-	owesClose                     // it was opened, and OnClose was not called
-	counted                       // the client's address is counted
-	overConns                     // turned away at the door: Limits.Conns was met
-	overAddress                   // the same, Limits.ConnsPerAddress
-	adopted                       // Upgrade took it over from net/http, which does not get it back
+	owesOpen       calls = 1 << iota // the handshake was answered on the loop; OnOpen waits for a worker
+	owesClose                        // it was opened, and OnClose was not called
+	counted                          // the client's address is counted
+	overConns                        // turned away at the door: Limits.Conns was met
+	overHandshakes                   // the same, Limits.Handshakes
+	overAddress                      // the same, Limits.ConnsPerAddress
+	adopted                          // Upgrade took it over from net/http, which does not get it back
 
-	turnedAway = overConns | overAddress
+	turnedAway = overConns | overHandshakes | overAddress
 )
 
 // rare is what a connection needs only while it opens or closes.

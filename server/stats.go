@@ -28,6 +28,7 @@ type Stats struct {
 	BytesReceived, BytesSent     uint64
 	Pings                        uint64 // Pings sent
 	OverConns, OverAddress       uint64 // turned away: Limits.Conns, Limits.ConnsPerAddress
+	OverHandshakes               uint64 // turned away: Limits.Handshakes
 	OverHTTP                     uint64 // turned away: Limits.HTTPConns
 	Refused                      uint64 // closed without a word: too many to be told why, or accepted when all was over
 	HandshakeTimeouts            uint64
@@ -55,9 +56,9 @@ type counters struct {
 
 	Streams atomic.Int64
 
-	Opened, Pings, OverConns, OverAddress, OverHTTP    atomic.Uint64
-	HandshakeTimeouts, MessageTimeouts, IdleTimeouts   atomic.Uint64
-	PongTimeouts, CloseTimeouts, SlowConsumers, Panics atomic.Uint64
+	Opened, Pings, OverConns, OverAddress, OverHTTP, OverHandshakes atomic.Uint64
+	HandshakeTimeouts, MessageTimeouts, IdleTimeouts                atomic.Uint64
+	PongTimeouts, CloseTimeouts, SlowConsumers, Panics              atomic.Uint64
 
 	refusals [handshake.Causes]atomic.Uint64
 	closes   [len(closeCodes)]atomic.Uint64
@@ -92,7 +93,7 @@ func (s *Server) Stats() Stats {
 		Closing: c.states[stateClosing].Load(), Lingering: c.states[stateLingering].Load(),
 		Streams:  c.Streams.Load(),
 		Accepted: e.Accepted.Load(), Opened: c.Opened.Load(), Closed: e.Closed.Load(),
-		Pings: c.Pings.Load(), OverConns: c.OverConns.Load(), OverAddress: c.OverAddress.Load(), OverHTTP: c.OverHTTP.Load(),
+		Pings: c.Pings.Load(), OverConns: c.OverConns.Load(), OverAddress: c.OverAddress.Load(), OverHTTP: c.OverHTTP.Load(), OverHandshakes: c.OverHandshakes.Load(),
 		Refused: e.Refused.Load(), HandshakeTimeouts: c.HandshakeTimeouts.Load(), MessageTimeouts: c.MessageTimeouts.Load(), IdleTimeouts: c.IdleTimeouts.Load(),
 		PongTimeouts: c.PongTimeouts.Load(), CloseTimeouts: c.CloseTimeouts.Load(),
 		SlowConsumers: c.SlowConsumers.Load(), Panics: c.Panics.Load(),

@@ -22,6 +22,7 @@ var serverMetrics = []metric[server.Stats]{
 	counter("deflate_output_bytes_total", "Bytes of these afterwards.", func(s *server.Stats) uint64 { return s.DeflatedTo }),
 	counter("pings_sent_total", "Ping frames sent to silent clients.", func(s *server.Stats) uint64 { return s.Pings }),
 	counter("refused_over_connections_total", "Connections turned away at the limit of connections.", func(s *server.Stats) uint64 { return s.OverConns }),
+	counter("refused_over_handshakes_total", "Connections turned away at the limit of opening handshakes.", func(s *server.Stats) uint64 { return s.OverHandshakes }),
 	counter("refused_over_address_total", "Connections turned away at the limit of one address.", func(s *server.Stats) uint64 { return s.OverAddress }),
 	counter("refused_over_http_total", "HTTP connections turned away at their limit.", func(s *server.Stats) uint64 { return s.OverHTTP }),
 	counter("refused_total", "Connections closed without a word, because too many were being turned away.", func(s *server.Stats) uint64 { return s.Refused }),
