@@ -51,5 +51,10 @@ var pushMetrics = []metric[push.Stats]{
 	gauge("subscriptions", "Subscriptions of all connections.", func(s *push.Stats) int64 { return s.Subscriptions }),
 	counter("events_published_total", "Events published.", func(s *push.Stats) uint64 { return s.Published }),
 	counter("ws_messages_sent_total", "Events delivered: each counts once for each subscriber.", func(s *push.Stats) uint64 { return s.Delivered }),
+	gauge("history_channels", "Channels that keep history.", func(s *push.Stats) int { return s.History.Channels }),
+	gauge("history_bytes", "Memory that history takes, roughly.", func(s *push.Stats) int { return s.History.Bytes }),
+	counter("history_recovered_total", "Subscriptions that caught up with all they had missed.", func(s *push.Stats) uint64 { return s.History.Recovered }),
+	counter("history_gaps_total", "Subscriptions that could not, and were told so.", func(s *push.Stats) uint64 { return s.History.Gaps }),
+	counter("history_evictions_total", "Channels whose history gave way to others'.", func(s *push.Stats) uint64 { return s.History.Evicted }),
 	gauge("deliveries_pending", "Events that wait for a loop to deliver them.", func(s *push.Stats) int64 { return s.Pending }),
 }

@@ -13,19 +13,19 @@ import (
 	"github.com/roost-ws/roost/server/push"
 )
 
-// filled gives every number of a snapshot a value of its own, from 1000 on.
-func filled[S any](t *testing.T) (s S, fields map[string]int) {
+// filled gives every number of a snapshot a value of its own, above from.
+func filled[S any](t *testing.T, from int) (s S, fields map[string]int) {
 	t.Helper()
 	fields = map[string]int{}
 	v := reflect.ValueOf(&s).Elem()
 	for i := range v.NumField() {
-		name, n := v.Type().Field(i).Name, 1000+i
+		name, n := v.Type().Field(i).Name, from+i
 		switch f := v.Field(i); f.Kind() {
 		case reflect.Int, reflect.Int64:
 			f.SetInt(int64(n))
 		case reflect.Uint64:
 			f.SetUint(uint64(n))
-		case reflect.Map:
+		case reflect.Map, reflect.Struct: // the caller's
 			continue
 		case reflect.Bool:
 			f.SetBool(true)
@@ -52,7 +52,7 @@ func scrape(t *testing.T, collectors ...prometheus.Collector) string {
 
 // A counter that a floor keeps and nobody shows is found here.
 func TestEveryFigureIsShown(t *testing.T) {
-	stats, fields := filled[server.Stats](t)
+	stats, fields := filled[server.Stats](t, 1000)
 	stats.Refusals = map[string]uint64{"origin": 7001}
 	stats.Closes = map[server.StatusCode]uint64{1009: 7002}
 	fields[`roost_handshakes_refused_total{cause="origin"}`] = 7001
@@ -66,7 +66,12 @@ func TestEveryFigureIsShown(t *testing.T) {
 		}
 	}
 
-	hub, fields := filled[push.Stats](t)
+	hub, fields := filled[push.Stats](t, 1000)
+	history, more := filled[push.HistoryStats](t, 2000)
+	hub.History = history
+	for name, n := range more {
+		fields["History."+name] = n
+	}
 	text = scrape(t, collector[push.Stats]{func() push.Stats { return hub }, pushMetrics})
 	for name, n := range fields {
 		if !strings.Contains(text, " "+strconv.Itoa(n)+"\n") {

@@ -22,6 +22,12 @@
 //     stripe is locked. That is what makes all subscribers of a channel see its
 //     events in one order, and it is all a publisher waits for.
 //
+// History (histories, ring) hangs on the same stripe. An event gets its position
+// there before it enters the inboxes, and whoever joins is told of the past
+// (joined.past) under the same lock: what is in it does not come again, and what is not
+// comes through the roster. To resume is therefore one call, join with a catchUp, and to
+// send past.events before anything else; message.kept is the position of what comes live.
+//
 // What happens is told to a Notifier, in order and without locks; webhooks are
 // made of that elsewhere.
 //
