@@ -31,8 +31,9 @@ type Case struct {
 type talk struct {
 	exchanges []exchange
 	end       ending
-	tail      bool // in one write, a good message follows the last exchange
-	apart     bool // in one write, without the control message before it
+	tail      bool   // in one write, a good message follows the last exchange
+	apart     bool   // in one write, without the control message before it
+	offer     string // of extensions, which must be accepted
 }
 
 // exchange is what is sent in one go and what must come back for it.
@@ -56,7 +57,7 @@ type knock struct {
 	head   bool     // the method is HEAD
 
 	protocols  []string // offered
-	extensions bool     // some were offered
+	extensions string   // offered
 	want       []expect // for early frames
 	end        ending
 }

@@ -32,6 +32,7 @@ func allCases(o *Options) []Case {
 		floodCases(o),
 		crowdCases(),
 		processCases(o),
+		deflateCases(o),
 	)
 	slices.SortFunc(all, func(a, b Case) int { return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID)) })
 	return all

@@ -99,7 +99,7 @@ func keepAlive(b *Bench, first, upgrade request) error {
 		c.write(upgrade.bytes())
 	}
 	e = c.next(b.o.Timeout)
-	if wrong := judge101(e, exampleKey, nil, false); wrong != "" {
+	if wrong := judge101(e, exampleKey, nil, ""); wrong != "" {
 		return &mismatch{e.String() + ": " + wrong, "a correct response 101"}
 	}
 	return b.finish(c, ending{how: alive})

@@ -34,7 +34,7 @@ func offerCases(o *Options) (all []Case) {
 	} {
 		// Declined or accepted: plain frames stay plain either way.
 		all = append(all, accepts("H20/offer-"+short(offer), "4.2.2, 9.1; RFC 7692, 7.1", "Sec-WebSocket-Extensions: "+offer,
-			get.with("Sec-WebSocket-Extensions: "+offer)).with(func(k *knock) { k.extensions = true }).only(Whole))
+			get.with("Sec-WebSocket-Extensions: "+offer)).with(func(k *knock) { k.extensions = offer }).only(Whole))
 	}
 	for _, offer := range []string{
 		"", ",", ";", ";;;", "=", "constructor", "__proto__", "permessage-deflate;", "permessage-deflate; a=\"\\\"", "permessage-deflate; a=\"",
@@ -42,7 +42,7 @@ func offerCases(o *Options) (all []Case) {
 		strings.Repeat("a;", 500), strings.Repeat("\"", 99), "permessage-deflate" + strings.Repeat("; a", 300),
 	} {
 		all = append(all, mayAccept("H18/offer-"+short(offer), "9.1", "Sec-WebSocket-Extensions: "+brief([]byte(offer)),
-			get.with("Sec-WebSocket-Extensions: "+offer), 400).with(func(k *knock) { k.extensions = true }).only(Whole))
+			get.with("Sec-WebSocket-Extensions: "+offer), 400).with(func(k *knock) { k.extensions = offer }).only(Whole))
 	}
 	for _, field := range []string{"X-Forwarded-For:", "X-Forwarded-For: , ,", "X-Forwarded-For: 999.1.1.1", "Forwarded: for=\"", "Cookie: =;=;", "Authorization:", "Sec-WebSocket-Accept: x", "Sec-WebSocket-Odd: x"} {
 		all = append(all, mayAccept("H18/field-"+field, "RFC 9110, 5", "the field "+field, get.with(field), 400).only(Whole))

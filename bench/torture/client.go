@@ -107,6 +107,7 @@ func (c *Client) judge(b []byte) []Event {
 	events, rest, switched := c.http.feed(b)
 	if switched {
 		c.switched = true
+		c.frames.deflate = inflaterFor(events[len(events)-1].Header)
 		events = append(events, c.frames.feed(rest)...)
 	}
 	return events
@@ -280,8 +281,8 @@ func acceptOf(key string) string {
 }
 
 // judge101 says what is wrong with a 101 response; empty when nothing is.
-// offered are the subprotocols and extensions of the request.
-func judge101(e Event, key string, protocols []string, extensions bool) string {
+// protocols and extensions are those that the request offers.
+func judge101(e Event, key string, protocols []string, extensions string) string {
 	if e.Status != 101 {
 		return fmt.Sprintf("status %d for 101", e.Status)
 	}
@@ -301,8 +302,10 @@ func judge101(e Event, key string, protocols []string, extensions bool) string {
 	if v := e.Header["Sec-Websocket-Protocol"]; len(v) > 1 || len(v) == 1 && !slices.Contains(protocols, v[0]) {
 		return fmt.Sprintf("Sec-WebSocket-Protocol: %q was not offered so", v)
 	}
-	if v := e.Header["Sec-Websocket-Extensions"]; len(v) > 0 && !extensions {
-		return fmt.Sprintf("Sec-WebSocket-Extensions: %q was not offered", v)
+	if v := e.Header["Sec-Websocket-Extensions"]; len(v) > 0 {
+		if why := judgeExtensions(strings.Join(v, ", "), extensions); why != "" {
+			return fmt.Sprintf("Sec-WebSocket-Extensions: %q for %q: %s", v, extensions, why)
+		}
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +72,18 @@ var defects = []struct{ defect, id string }{
 	{"lose-early", "^H15/text$"},
 	{"reflects", "^H6/version-\"8\"$"},
 
+	// permessage-deflate.
+	{"any-rsv1", "^C8/ping$"},
+	{"any-rsv1", "^C8/continuation$"},
+	{"any-deflate", "^C4/block-type-3$"},
+	{"ends-at-final", "^C6/garbage$"},
+	{"no-inflated-limit", "^C1/bomb$"},
+	{"no-inflated-limit", "^C2/bomb-fragments$"},
+	{"no-inflated-utf8", "^C4/utf8$"},
+	{"any-offer", "^C10/bad-\"unknown\"$"},
+	{"any-window", "^C10/good-\"server_max_window_bits=10\"$"},
+	{"keeps-tail", "^C11/hello-text$"},
+
 	// The stream.
 	{"drops-before-fin", "^T2/message$"},
 }
@@ -85,7 +98,8 @@ func TestDefectsAreFound(t *testing.T) {
 		all.Go(func() {
 			defer func() { <-slots }()
 			m := startModel(t, d.defect, Options{
-				MaxMessage: 1 << 20, MaxFragments: 500, HandshakeTimeout: 2500 * time.Millisecond, CloseTimeout: time.Second,
+				MaxMessage: 1 << 20, MaxFragments: 1000, HandshakeTimeout: 2500 * time.Millisecond, CloseTimeout: time.Second,
+				Deflate: strings.HasPrefix(d.id, "^C"),
 			})
 			o := m.o
 			o.Run, o.Timeout = regexp.MustCompile(d.id), time.Second

@@ -23,7 +23,7 @@ func (c *modelConn) handshake() bool {
 	}
 	if status == 101 {
 		c.tcp.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-			c.accept(fields["sec-websocket-key"][0]) + "\r\n\r\n"))
+			c.accept(fields["sec-websocket-key"][0]) + "\r\n" + c.extensions(fields["sec-websocket-extensions"]) + "\r\n"))
 		return true
 	}
 	body := "refused\n"

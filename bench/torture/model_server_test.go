@@ -94,6 +94,9 @@ type modelConn struct {
 	pieces  int    // fragments of it
 	rune    []byte // the beginning of a code point
 	held    []byte // defect pong-late: the pong that waits
+
+	deflate  bool // permessage-deflate was agreed on, without context takeover
+	squeezed bool // the message that is coming is compressed
 }
 
 func (m *model) serve(tcp *net.TCPConn) {
@@ -178,8 +181,12 @@ func (c *modelConn) frame() error {
 		return err
 	}
 	op, fin, control := head[0]&0x0f, head[0]&0x80 != 0, head[0]&0x08 != 0
-	if head[0]&0x70 != 0 && !c.has("any-rsv") {
+	first := op == opText || op == opBinary
+	if rsv := head[0] & 0x70; rsv != 0 && !c.has("any-rsv") && !(rsv == rsv1 && c.deflate && (first || c.has("any-rsv1"))) {
 		return fault(1002)
+	}
+	if first {
+		c.squeezed = head[0]&rsv1 != 0 && c.deflate
 	}
 	if (op > opBinary && op < opClose || op > opPong) && !c.has("any-opcode") {
 		return fault(1002)
@@ -267,7 +274,7 @@ func (c *modelConn) payload(op byte, fin, control bool, n int, key [4]byte) erro
 		for i := range k {
 			p = append(p, buf[i]^key[(at+i)&3])
 		}
-		if whole == opText && !control && !c.has("late-utf8") && !c.has("no-utf8") && !c.valid(p[len(p)-k:]) {
+		if whole == opText && !control && !c.squeezed && !c.has("late-utf8") && !c.has("no-utf8") && !c.valid(p[len(p)-k:]) {
 			return fault(1007)
 		}
 	}
@@ -291,6 +298,15 @@ func (c *modelConn) payload(op byte, fin, control bool, n int, key [4]byte) erro
 func (c *modelConn) finish() error {
 	op, message := c.op, c.message
 	c.op, c.message, c.pieces = 0, nil, 0
+	if c.squeezed {
+		var f fault
+		if message, f = c.inflate(message); f != 0 {
+			return f
+		}
+		if op == opText && !utf8.Valid(message) && !c.has("no-inflated-utf8") {
+			return fault(1007)
+		}
+	}
 	if op == opText && (len(c.rune) > 0 || c.has("late-utf8") && !utf8.Valid(message)) && !c.has("no-utf8") {
 		return fault(1007)
 	}
@@ -381,6 +397,12 @@ func (c *modelConn) send(op byte, p []byte) error {
 	f := Frame{Op: op, Bare: !c.has("masks"), Payload: p, Mask: maskK}
 	if c.has("wide-reply") && op == opText {
 		f.Wide = 8
+	}
+	if c.deflate && op <= opBinary && len(p) > 0 && !c.has("plain-replies") {
+		f.RSV, f.Payload = rsv1, squeeze(p, 1)
+		if c.has("keeps-tail") {
+			f.Payload = append(f.Payload, flateEnd[:4]...)
+		}
 	}
 	if c.has("rsv-reply") && op == opPong {
 		f.RSV = 0x20

@@ -24,6 +24,7 @@ type Options struct {
 	Gap        time.Duration // between two pieces of something cut; 1 ms
 	Timeout    time.Duration // for an answer; 5 s
 	Exhaustive bool          // all 65,536 status codes, not a sample
+	Deflate    bool          // the server accepts permessage-deflate: its cases are played too
 
 	// What the server is free to choose. Negative leaves the cases of a limit out.
 	MaxMessage       int           // bytes of a message; 16 MiB

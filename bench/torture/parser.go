@@ -13,7 +13,9 @@ type parser struct {
 	b        []byte // of a frame not yet whole
 	op       byte   // of the message whose fragments are coming; 0 outside
 	message  []byte
-	closed   bool // a Close frame was seen
+	squeezed bool      // the message is compressed
+	deflate  *inflater // nil: permessage-deflate was not agreed on
+	closed   bool      // a Close frame was seen
 	violated bool
 }
 
@@ -75,7 +77,9 @@ func (p *parser) next(b []byte) (e Event, n int, whole bool) {
 		return p.violation("bytes after the Close frame: [% x]", b[:min(len(b), 16)])
 	}
 	op, fin := b[0]&0x0f, b[0]&0x80 != 0
-	if b[0]&0x70 != 0 {
+	// "RSV1 [...] MUST NOT set [...] on control frames and non-first fragments of a
+	// data message." RFC 7692, 6.1.
+	if rsv := b[0] & 0x70; rsv != 0 && (rsv != rsv1 || p.deflate == nil || op != opText && op != opBinary) {
 		return p.violation("reserved bits set without an extension: %02x", b[0])
 	}
 	if op > opBinary && op < opClose || op > opPong {
@@ -107,6 +111,7 @@ func (p *parser) next(b []byte) (e Event, n int, whole bool) {
 	if len(b) < n {
 		return e, 0, false
 	}
+	p.squeezed = p.squeezed || b[0]&rsv1 != 0
 	return p.frame(op, fin, b[head:n], n)
 }
 
@@ -161,6 +166,13 @@ func (p *parser) frame(op byte, fin bool, payload []byte, n int) (Event, int, bo
 	p.message = append(p.message, payload...)
 	if !fin {
 		return Event{}, n, false
+	}
+	if p.squeezed {
+		message, err := p.deflate.inflate(p.message)
+		if err != nil {
+			return p.violation("a compressed message of %d bytes: %v", len(p.message), err)
+		}
+		p.message, p.squeezed = message, false
 	}
 	e := Event{Kind: Binary, Payload: p.message}
 	if p.op == opText {

@@ -173,12 +173,12 @@ func TestJudge101(t *testing.T) {
 		if len(events) != 1 || !switched || !bytes.Equal(rest, []byte{0x81, 0}) {
 			t.Fatalf("%q: %v, rest % x", c.fields, events, rest)
 		}
-		got := judge101(events[0], exampleKey, []string{"chat"}, false)
+		got := judge101(events[0], exampleKey, []string{"chat"}, "")
 		if (c.wrong == "") != (got == "") || !strings.HasPrefix(got, c.wrong) {
 			t.Errorf("%q: %q, want %q", c.fields, got, c.wrong)
 		}
 	}
-	if got := judge101(Event{Kind: Response, Status: 400}, exampleKey, nil, false); got == "" {
+	if got := judge101(Event{Kind: Response, Status: 400}, exampleKey, nil, ""); got == "" {
 		t.Error("a 400 is taken for a 101")
 	}
 }

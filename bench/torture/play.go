@@ -44,19 +44,29 @@ func (b *Bench) dial() (*Client, error) {
 }
 
 // open opens a connection and does the opening handshake.
-func (b *Bench) open() (*Client, error) {
+func (b *Bench) open() (*Client, error) { return b.openWith("") }
+
+// openWith is open with an offer of extensions, of which one must be accepted.
+func (b *Bench) openWith(offer string) (*Client, error) {
 	c, err := b.dial()
 	if err != nil {
 		return nil, err
 	}
 	c.listen(false)
-	c.write(b.o.request().bytes())
+	request := b.o.request()
+	if offer != "" {
+		request = request.with("Sec-WebSocket-Extensions: " + offer)
+	}
+	c.write(request.bytes())
 	e := c.next(b.o.Timeout)
 	if e.Kind != Response {
 		return nil, &mismatch{e.String(), "response 101"}
 	}
-	if wrong := judge101(e, exampleKey, nil, false); wrong != "" {
+	if wrong := judge101(e, exampleKey, nil, offer); wrong != "" {
 		return nil, &mismatch{wrong, "a correct response 101"}
+	}
+	if offer != "" && len(e.Header["Sec-Websocket-Extensions"]) == 0 {
+		return nil, &mismatch{"no extension for " + offer, deflateName}
 	}
 	return c, nil
 }
@@ -170,7 +180,7 @@ func (b *Bench) control(id string) string {
 // talk opens a connection and plays the script on it; send sends one exchange,
 // the first with the control message before it.
 func (b *Bench) talk(t *talk, control string, send func(client *Client, i int, x exchange)) error {
-	client, err := b.open()
+	client, err := b.openWith(t.offer)
 	if err != nil {
 		return err
 	}
@@ -206,7 +216,7 @@ func (b *Bench) splitTalk(t *talk, id string) error {
 			if client == nil || t.end.how != alive {
 				b.forget()
 				var err error
-				if client, err = b.open(); err != nil {
+				if client, err = b.openWith(t.offer); err != nil {
 					return err
 				}
 				control := b.control(id)

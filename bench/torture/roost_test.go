@@ -31,6 +31,7 @@ func TestRoostEcho(t *testing.T) {
 		{name: "inline", args: []string{"--inline"}},
 		// T27: what only the collector's finalizers could close shows when it never rests.
 		{name: "collecting", env: "GOGC=1", run: regexp.MustCompile("^(H15|H27|F28|F31/random|T1|T2|T9|T11)/")},
+		{name: "deflate", args: []string{"--inline", "--deflate", "--deflate-min-size", "1B"}, run: regexp.MustCompile("^(C|F7|F23|F24|H20)")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name != "workers" && testing.Short() {
@@ -40,7 +41,7 @@ func TestRoostEcho(t *testing.T) {
 			r := startRoost(t, binary, c.env, c.args...)
 			s, err := Run(t.Context(), Options{
 				URL: "ws://" + r.addr + "/torture", Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
-				Exhaustive: c.name == "inline", Timeout: 20 * time.Second, Run: c.run,
+				Exhaustive: c.name == "inline", Timeout: 20 * time.Second, Run: c.run, Deflate: c.name == "deflate",
 			}, func(r Result) {
 				if !r.OK {
 					t.Errorf("%v", r)

@@ -8,7 +8,7 @@ import (
 // The suite contradicts itself nowhere: a server exists that passes all of it.
 // The limits are small: what is big is for real servers.
 func TestModelPasses(t *testing.T) {
-	m := startModel(t, "", Options{MaxMessage: 1 << 20, MaxFragments: 2000, HandshakeTimeout: 3 * time.Second, CloseTimeout: 2 * time.Second})
+	m := startModel(t, "", Options{MaxMessage: 1 << 20, MaxFragments: 2000, HandshakeTimeout: 3 * time.Second, CloseTimeout: 2 * time.Second, Deflate: true})
 	o := m.o
 	o.Timeout = 20 * time.Second
 	s, err := Run(t.Context(), o, nil)

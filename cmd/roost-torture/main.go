@@ -38,6 +38,7 @@ type command struct {
 	Admin      string         `placeholder:"URL" help:"A Go server's address for operators, with /metrics and /debug/pprof: watch its heap, goroutines and counters too."`
 	Log        string         `placeholder:"FILE" help:"The file that the server logs to: watch what gets into it."`
 	Exhaustive bool           `help:"All 65,536 status codes, not a sample."`
+	Deflate    bool           `help:"The cases of permessage-deflate too, which the server must accept."`
 	Jobs       int            `default:"32" help:"Connections in use at once (${default})."`
 	Gap        time.Duration  `default:"1ms" help:"Pause between two pieces of something cut (${default})."`
 	Timeout    time.Duration  `default:"5s" help:"Patience for an answer (${default})."`
@@ -54,7 +55,7 @@ type command struct {
 func (c *command) options() torture.Options {
 	return torture.Options{
 		URL: c.URL, Run: c.Run, Skip: c.Skip, Pid: c.Pid, Admin: c.Admin, Log: c.Log,
-		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Exhaustive: c.Exhaustive,
+		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Exhaustive: c.Exhaustive, Deflate: c.Deflate,
 		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
 		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,
 		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout,
