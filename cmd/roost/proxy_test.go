@@ -77,7 +77,7 @@ func (x proxy) start(t *testing.T, p *program) (addr string) {
 	addr = freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	block := strings.NewReplacer("127.0.0.1:6001", p.addr, "listen 80", "listen "+addr, "bind :80", "bind "+addr,
-		"push.example.com", "http://127.0.0.1:"+port, "180s", proxyIdle.String()).Replace(blocks[x.which][1])
+		"push.example.com", "http://127.0.0.1:"+port, "180s", proxyIdle.String(), "client 30s", "client "+proxyIdle.String(), "server 30s", "server "+proxyIdle.String()).Replace(blocks[x.which][1])
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config")
 	if err := os.WriteFile(config, []byte(x.around(block, dir)), 0o600); err != nil {

@@ -12,8 +12,8 @@ import (
 
 const (
 	// streamPing is how often a stream is sent a comment, unless the activity timeout
-	// is shorter. Many proxies cut what is silent for a minute.
-	streamPing = 45 * time.Second
+	// is shorter. Many proxies cut what is silent for half a minute or a whole one.
+	streamPing = 25 * time.Second
 	// A client comes back after a time from streamRetry on when its stream ends. It
 	// is drawn for each, so that those that were cut together do not come together.
 	streamRetry       = time.Second
