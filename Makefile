@@ -4,7 +4,7 @@
 
 GO     ?= go
 BIN    := $(CURDIR)/bin
-CHECKS := ./.ci/imports ./.ci/tidy
+CHECKS := ./.ci/imports ./.ci/tidy ./.ci/mutants
 SEEDS  ?= 60000
 VET_OS := darwin freebsd netbsd openbsd
 
@@ -114,3 +114,9 @@ FOR ?= 1h
 soak:
 	CGO_ENABLED=0 $(GO) build -o $(BIN)/roost-bench ./cmd/roost-bench
 	$(BIN)/roost-bench soak --for $(FOR)
+
+# mutants plants one bug after the other in a copy of the tree and wants each of
+# them found by the test that is there for it: docs/testing.md.
+.PHONY: mutants
+mutants:
+	$(GO) run ./.ci/mutants

@@ -205,6 +205,7 @@ func (a *simApp) sender(me int) {
 	d := r.w.RandOf("sender " + strconv.Itoa(me))
 	for i := range 1 + d.IntN(40) {
 		if r.stopped {
+			a.tell(simNews+me, 0) // the last moments are the ones in which tasks get lost
 			return
 		}
 		if r.pace > 0 {

@@ -116,3 +116,43 @@ func (cl *simClient) stubborn() {
 		cl.fail("the last frame is %v, want Close 1000", cl.last)
 	}
 }
+
+// blind reads nothing while it is sent more than there is room for.
+func (cl *simClient) blind() {
+	if cl.r.patient {
+		cl.polite()
+		return
+	}
+	if !cl.enter() {
+		return
+	}
+	r, c := cl.r, cl.c
+	r.w.Within(time.Hour, "OnOpen", func() bool { return cl.peer() != nil || c.Ended() })
+	p := cl.peer()
+	if p == nil {
+		return // it was slow enough without our help
+	}
+	for c.FD() >= 0 {
+		r.app.push(simPush+100, p, 10_000)
+		if r.w.Sleep(5 * time.Millisecond); p.c.pipe.Waiting() > 0 {
+			break // not for somebody who is at work on it, but for the client
+		}
+	}
+	// What the kernel had no memory for it may take when it is asked again; what
+	// is sent then waits for the client in earnest.
+	timeouts := r.srv.Config().Timeouts
+	r.w.Sleep(timeouts.Stall + r.tardy)
+	r.app.push(simPush+100, p, 70_000)
+	r.w.Within(timeouts.Stall+timeouts.Close+r.tardy, "a client that reads nothing is closed", func() bool { return c.FD() < 0 })
+	r.meet("stall")
+}
+
+// peer is what the application knows of the client, nil before OnOpen.
+func (cl *simClient) peer() *simPeer {
+	for _, p := range cl.r.app.conns {
+		if p.id == cl.id {
+			return p
+		}
+	}
+	return nil
+}

@@ -30,6 +30,7 @@ var simPeople = []struct {
 	{"deaf", 2, (*simClient).hardOfHearing},
 	{"dawdler", 2, (*simClient).dawdler},
 	{"stubborn", 2, (*simClient).stubborn},
+	{"blind", 2, (*simClient).blind},
 }
 
 // live draws what the client is like and lets it be so.

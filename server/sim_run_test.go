@@ -103,7 +103,7 @@ func (r *simRun) shape() {
 		r.gaps = c.SlowConsumer != CloseSlow
 	}
 	if r.one(4) {
-		c.Limits.Message = simHead + r.filling + d.IntN(3) // exactly the largest, or a byte more
+		c.Limits.Message = simHead + r.filling - 1 + d.IntN(2) // exactly the largest, or a byte more
 	}
 	if r.one(4) {
 		c.Limits.Fragments = 3 + d.IntN(3)

@@ -53,6 +53,7 @@ var floors = map[string][]string{
 	"cmd/roost-bench":           {"bench/..."},
 	"cmd/roost-torture":         {"bench/torture"},
 	".ci/imports":               {},
+	".ci/mutants":               {},
 	".ci/tidy":                  {},
 }
 
@@ -123,7 +124,7 @@ func main() {
 
 // list asks the go command for every package of the module as system sees it.
 func list(system string) ([]pkg, error) {
-	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...", "./.ci/imports", "./.ci/tidy")
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", "./...", "./.ci/imports", "./.ci/mutants", "./.ci/tidy")
 	cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -73,7 +73,7 @@ func newSimRun(cfg sim.Config) *simRun {
 	if f := &r.k.Faults; f.CapMin == 0 && f.ReadMax == 0 && f.WriteMax == 0 && one(2) {
 		r.units, r.filling = 5, unitMax-unitHead // it would take millions of steps in small portions
 	}
-	r.pace = []time.Duration{0, 10 * time.Microsecond, time.Millisecond, 70 * time.Millisecond}[w.Rand.IntN(4)]
+	r.pace = []time.Duration{0, 10 * time.Microsecond, time.Millisecond, 70 * time.Millisecond, 500 * time.Millisecond}[w.Rand.IntN(5)]
 	if one(3) {
 		r.pauseAt = 1 + w.Rand.IntN(200)
 	}
