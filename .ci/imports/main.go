@@ -45,7 +45,7 @@ var floors = map[string][]string{
 	"server/push/console":       {"server", "server/push", "server/push/internal/..."},
 	"server/push/demo":          {"server", "server/push", "server/push/internal/..."},
 	"server/push/webhook":       {"server/push", "server/push/internal/..."},
-	"server/metrics":            {"server", "server/push"},
+	"server/metrics":            {"server", "server/push", "server/push/api", "server/push/webhook"},
 	"bench/...":                 {"poller", "bench/..."},
 	"bench/servers/roost":       {"server"},
 	"bench/servers/updates":     {"server"},

@@ -119,6 +119,4 @@ const (
 	panicsFigure     = "roost_panics_total"
 )
 
-var refusalFigures = []string{
-	"roost_handshakes_refused_total", "roost_refused_over_connections_total", "roost_refused_over_address_total", "roost_refused_over_http_total",
-}
+var refusalFigures = []string{"roost_handshakes_refused_total"}

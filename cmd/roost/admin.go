@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -24,20 +25,20 @@ type admin struct {
 
 // adminPages is what the admin address serves besides health and profiles.
 type adminPages struct {
-	metrics  http.Handler
-	console  *console.Console // nil when there is none
-	password string           // "": none is asked for
+	metrics  func(served net.Addr) http.Handler // of what is served there
+	console  *console.Console                   // nil when there is none
+	password string                             // "": none is asked for
 }
 
-// startAdmin listens at addr and answers until stop.
-func startAdmin(addr address, pages adminPages, log *slog.Logger) (*admin, error) {
+// startAdmin listens at addr and answers until stop. Clients are served at served.
+func startAdmin(addr address, pages adminPages, served net.Addr, log *slog.Logger) (*admin, error) {
 	ln, err := net.Listen(addr.network, addr.addr)
 	if err != nil {
 		return nil, listenError("--admin", addr, err)
 	}
 	a := &admin{addr: ln.Addr()}
 	a.server = &http.Server{
-		Handler:           a.routes(pages),
+		Handler:           a.routes(pages, served),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -55,10 +56,10 @@ func startAdmin(addr address, pages adminPages, log *slog.Logger) (*admin, error
 
 // routes guards everything but health, which says nothing and is asked for by
 // what knows no password.
-func (a *admin) routes(pages adminPages) http.Handler {
+func (a *admin) routes(pages adminPages, served net.Addr) http.Handler {
 	guard := newGuard(pages.password, a.addr)
 	guarded := http.NewServeMux()
-	guarded.Handle("GET /metrics", pages.metrics)
+	guarded.Handle("GET /metrics", pages.metrics(served))
 	guarded.HandleFunc("/debug/pprof/", pprof.Index)
 	guarded.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	guarded.HandleFunc("/debug/pprof/profile", pprof.Profile)
@@ -107,4 +108,12 @@ func (a *admin) stop() {
 	if a.server.Shutdown(ctx) != nil {
 		a.server.Close()
 	}
+}
+
+// port is the port of an address, as metrics are labelled with.
+func port(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return strconv.Itoa(tcp.Port)
+	}
+	return "unix"
 }

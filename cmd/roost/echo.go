@@ -2,6 +2,8 @@ package main
 
 import (
 	"log/slog"
+	"net"
+	"net/http"
 	"time"
 
 	"github.com/roost-ws/roost/server"
@@ -40,7 +42,9 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	s := &service{log: log, server: srv, admin: adminPages{metrics: metrics.Handler(srv, nil)}}
+	s := &service{log: log, server: srv, admin: adminPages{metrics: func(served net.Addr) http.Handler {
+		return metrics.Handler(metrics.Sources{Server: srv, Port: port(served)})
+	}}}
 	return s.serve(e.Listen, e.Admin, held)
 }
 

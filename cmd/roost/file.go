@@ -32,6 +32,7 @@ type serverTable struct {
 	Admin             *optionalAddress `toml:"admin"`
 	AdminPassword     *string          `toml:"admin_password"`
 	AdminPasswordFile *string          `toml:"admin_password_file"`
+	MetricsPrefix     *metricsPrefix   `toml:"metrics_prefix"`
 	MaxConnections    *int             `toml:"max_connections"`
 	MaxPerAddress     *ceiling         `toml:"max_per_address"`
 	ActivityTimeout   *duration        `toml:"activity_timeout"`

@@ -152,7 +152,7 @@ func TestAdmin(t *testing.T) {
 		"/live":                           "OK",
 		"/ready":                          "OK",
 		"/up":                             "OK",
-		"/metrics":                        "\nroost_connected 1\n",
+		"/metrics":                        "\nroost_connected{app_id=\"" + appID + "\",port=\"" + p.addr[strings.LastIndex(p.addr, ":")+1:] + "\"} 1\n",
 		"/debug/pprof/cmdline":            "roost",
 		"/debug/pprof/heap":               "",
 		"/debug/pprof/":                   "goroutine",
@@ -171,6 +171,35 @@ func TestAdmin(t *testing.T) {
 		if status, _ := get(t, "http://"+p.addr+path); status != http.StatusNotFound {
 			t.Errorf("GET %s on the clients' port: %d, want 404", path, status)
 		}
+	}
+}
+
+// Dashboards of another server find the names that they know.
+func TestMetricsPrefix(t *testing.T) {
+	p := startServe(t, "--metrics-prefix", "soketi_")
+	dialApp(t, p, appKey).hears()
+	_, body := get(t, "http://"+p.admin+"/metrics")
+	port := p.addr[strings.LastIndex(p.addr, ":")+1:]
+	for _, name := range []string{
+		"connected", "new_connections_total", "new_disconnections_total", "connection_errors_total", "socket_received_bytes",
+		"socket_transmitted_bytes", "ws_messages_received_total", "ws_messages_sent_total", "http_received_bytes",
+		"http_transmitted_bytes", "http_calls_received_total", "channel_subscriptions_total", "active_channels",
+	} {
+		if want := fmt.Sprintf("\nsoketi_%s{app_id=%q,port=%q} ", name, appID, port); !strings.Contains(body, want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
+	for _, want := range []string{"\nsoketi_rate_limit_triggered_total{", "\nsoketi_broadcast_latency_ms_bucket{"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
+	if strings.Contains(body, "roost_") {
+		t.Error("/metrics has names with another prefix")
+	}
+	wrong := launch(t, nil, "serve", "--metrics-prefix", "1 ")
+	if code := wrong.wait(); code != exitUsage {
+		t.Errorf("a prefix that is none: exit code %d", code)
 	}
 }
 

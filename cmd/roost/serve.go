@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -22,6 +23,7 @@ type serveCmd struct {
 	Listen          address         `default:":6001" placeholder:"HOST:PORT" help:"Where clients connect and the HTTP API is called: HOST:PORT, or unix:PATH (${default})."`
 	Admin           optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"The console, health, metrics and profiles, for operators only; or off (${default})."`
 	AdminPassword   passwordFlags   `embed:"" prefix:"admin-"`
+	MetricsPrefix   metricsPrefix   `default:"roost_" placeholder:"PREFIX" help:"What the names of metrics begin with; soketi_ for dashboards made for soketi (${default})."`
 	App             appFlags        `embed:"" prefix:"app-"`
 	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
@@ -85,7 +87,11 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		return exitf(exitUsage, "%v", err)
 	}
 	running := &service{log: log, server: srv, admin: adminPages{
-		metrics:  metrics.Handler(srv, hub),
+		metrics: func(served net.Addr) http.Handler {
+			return metrics.Handler(metrics.Sources{
+				Server: srv, Hub: hub, API: shown.calls, Webhooks: sender, Prefix: string(s.MetricsPrefix), Port: port(served),
+			})
+		},
 		console:  console.New(console.Config{Server: srv, Hub: hub, Version: version()}),
 		password: password,
 	}}

@@ -47,7 +47,7 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 	first := []slog.Attr{slog.String("addr", addr.String())}
 	var a *admin
 	if adminAt.on {
-		if a, err = startAdmin(adminAt.address, s.admin, s.log); err != nil {
+		if a, err = startAdmin(adminAt.address, s.admin, addr, s.log); err != nil {
 			return err
 		}
 		defer a.stop()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -178,3 +179,16 @@ func (p *pathPrefix) UnmarshalText(text []byte) error {
 }
 
 func (p pathPrefix) String() string { return string(p) }
+
+// metricsPrefix is what names of metrics may begin with.
+type metricsPrefix string
+
+var metricsPrefixPattern = regexp.MustCompile(`\A[a-zA-Z_][a-zA-Z0-9_]{0,63}\z`)
+
+func (p *metricsPrefix) UnmarshalText(text []byte) error {
+	if !metricsPrefixPattern.Match(text) {
+		return fmt.Errorf("%q cannot begin the name of a metric: write letters, digits and _, such as roost_", text)
+	}
+	*p = metricsPrefix(text)
+	return nil
+}

@@ -192,6 +192,13 @@ func TestCallsPerSecond(t *testing.T) {
 	for range 3 {
 		expect(t, "a second later", post(h, goodBody), 200)
 	}
+	want := CallStats{Calls: 7, TooMany: 1, Received: 6 * uint64(len(goodBody)), Sent: 6 * uint64(len("{}"))}
+	if got := h.Stats("3"); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+	if got := h.Stats("4"); got != (CallStats{}) {
+		t.Errorf("counted for the other app: %+v", got)
+	}
 }
 
 // A crowd of callers is bounded, whatever keeps them.

@@ -42,8 +42,9 @@ type Handler struct {
 
 // caller is what is remembered of the calls of one app.
 type caller struct {
-	rate rate.Rate // guarded by the handler's mu
-	once repeats
+	rate  rate.Rate // guarded by the handler's mu, as are stats
+	stats CallStats
+	once  repeats
 }
 
 const (
@@ -144,8 +145,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path, rest strin
 	if err != nil {
 		return nil, 0, err
 	}
-	defer h.done()
-	body, err := h.readBody(w, r, rt.body(&app.Limits))
+	var body []byte
+	defer func() { h.done(from, len(body), len(reply)) }()
+	body, err = h.readBody(w, r, rt.body(&app.Limits))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -177,17 +179,13 @@ func (h *Handler) admit(app *push.App) (*caller, error) {
 		from = &caller{}
 		h.callers[app.ID] = from
 	}
+	from.stats.Calls++
 	if perSecond := app.Limits.CallsPerSecond; perSecond > 0 && !from.rate.Take(h.now(), perSecond) {
+		from.stats.TooMany++
 		return nil, &failure{http.StatusTooManyRequests, "Too many calls: app " + app.ID + " may make " + strconv.Itoa(perSecond) + " in a second"}
 	}
 	h.calls++
 	return from, nil
-}
-
-func (h *Handler) done() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.calls--
 }
 
 // readBody reads a body of at most limit bytes.
