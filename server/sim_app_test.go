@@ -102,6 +102,14 @@ func (a *simApp) onUpgrade(req *Request) *Refusal {
 	return nil
 }
 
+func (a *simApp) onStream(req *Request) (*Stream, *Refusal) {
+	a.r.w.Yield("OnStream")
+	if req.RawQuery() != "stream" {
+		return nil, nil
+	}
+	return &Stream{ContentType: "text/event-stream"}, nil
+}
+
 func (a *simApp) onOpen(c *Conn, req *Request) {
 	id, err := strconv.Atoi(strings.TrimPrefix(req.Path(), "/"))
 	if err != nil || c.Value() != nil {
@@ -236,7 +244,7 @@ func (a *simApp) push(me int, p *simPeer, filling int) {
 	whole := simMessage(me, p.pushed[me], 'p', filling)
 	var err error
 	if a.r.w.Rand.IntN(2) == 0 {
-		err = p.c.SendPrepared(Prepare(Text, []byte(whole)))
+		err = p.c.SendPrepared(prepareFor(p.c, whole))
 	} else {
 		b := []byte(whole)
 		err = p.c.Send(Binary, b)
@@ -251,12 +259,20 @@ func (a *simApp) push(me int, p *simPeer, filling int) {
 	}
 }
 
+func prepareFor(c *Conn, message string) *Prepared {
+	if c.Streaming() {
+		return PrepareChunk([]byte(message))
+	}
+	return Prepare(Text, []byte(message))
+}
+
 // tell sends news to all that are open, loop by loop, as a push server does.
 func (a *simApp) tell(me, filling int) {
 	r := a.r
 	number := a.news[me]
 	a.news[me]++
-	message := Prepare(Text, []byte(simMessage(me, number, 'n', filling)))
+	whole := simMessage(me, number, 'n', filling)
+	message, chunk := Prepare(Text, []byte(whole)), PrepareChunk([]byte(whole))
 	for loop := range r.srv.Loops() {
 		err := r.srv.Post(loop, func() {
 			a.ran++
@@ -264,7 +280,11 @@ func (a *simApp) tell(me, filling int) {
 				if p.c.Loop() != loop || p.closed {
 					continue
 				}
-				if p.c.SendPrepared(message) == ErrSlowConsumer && r.cfg.SlowConsumer == CloseSlow {
+				news := message
+				if p.c.Streaming() {
+					news = chunk
+				}
+				if p.c.SendPrepared(news) == ErrSlowConsumer && r.cfg.SlowConsumer == CloseSlow {
 					r.doom(p.id)
 				}
 				r.meet("news")

@@ -23,6 +23,7 @@ type simClient struct {
 	c    sim.Client
 	slow bool
 
+	stream bool // asks for a stream, and gets chunks
 	buf    []byte
 	opened bool
 	sent   int      // messages
@@ -55,6 +56,9 @@ func (cl *simClient) excused() bool {
 
 // request is a correct opening handshake.
 func (cl *simClient) request() string {
+	if cl.stream {
+		return fmt.Sprintf("GET /%d?stream HTTP/1.1\r\nHost: sim\r\n\r\n", cl.id)
+	}
 	text := fmt.Sprintf("GET /%d HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n", cl.id)
 	if cl.d.IntN(3) == 0 {
@@ -74,7 +78,7 @@ func (cl *simClient) open(early []byte) bool {
 		cl.write(append([]byte(request), early...))
 		cl.until(func() bool { return cl.status != 0 })
 		switch {
-		case cl.status == http.StatusSwitchingProtocols:
+		case cl.opened:
 			return true
 		case cl.r.stopped || cl.r.leaving:
 			cl.c.Close()
@@ -162,6 +166,10 @@ func (cl *simClient) receive() {
 	if !cl.opened && !cl.response() {
 		return
 	}
+	if cl.stream {
+		cl.chunks()
+		return
+	}
 	cl.frames()
 }
 
@@ -176,7 +184,11 @@ func (cl *simClient) response() bool {
 		cl.fail("a response that is none: %v: %q", err, cl.buf)
 	}
 	cl.status = res.StatusCode
-	if cl.status != http.StatusSwitchingProtocols {
+	switch {
+	case cl.stream && cl.status == http.StatusOK:
+		cl.opened, cl.buf = true, cl.buf[end+4:]
+		return true
+	case cl.status != http.StatusSwitchingProtocols:
 		return false
 	}
 	if got := res.Header.Get("Sec-WebSocket-Accept"); got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {

@@ -31,6 +31,7 @@ var simPeople = []struct {
 	{"dawdler", 2, (*simClient).dawdler},
 	{"stubborn", 2, (*simClient).stubborn},
 	{"blind", 2, (*simClient).blind},
+	{"listener", 4, (*simClient).listener},
 }
 
 // live draws what the client is like and lets it be so.
@@ -177,6 +178,11 @@ func (cl *simClient) finish(frameCode, code StatusCode, remote bool) {
 	case frameCode != 0 && (cl.last == nil || cl.last.code() != frameCode):
 		cl.fail("the last frame is %v, want Close %d", cl.last, frameCode)
 	}
+	cl.told(code, remote)
+}
+
+// told checks what the application was told of the connection's end.
+func (cl *simClient) told(code StatusCode, remote bool) {
 	var end CloseError
 	cl.r.w.Within(time.Hour, "OnClose", func() (told bool) {
 		end, told = cl.r.ends[cl.id]

@@ -120,6 +120,9 @@ func (r *simRun) shape() {
 	if r.one(3) {
 		c.OnUpgrade = r.app.onUpgrade
 	}
+	if !r.one(3) {
+		c.OnStream = r.app.onStream
+	}
 	if !c.Inline && r.one(2) {
 		r.longest = []time.Duration{100 * time.Microsecond, 5 * time.Millisecond, 300 * time.Millisecond}[d.IntN(3)]
 	}
@@ -210,7 +213,7 @@ func (r *simRun) stop() {
 	}
 	r.app.over()
 	st := s.Stats()
-	if st.Conns+st.Connecting+st.Open+st.Closing+st.Lingering != 0 {
+	if st.Conns+st.Connecting+st.Open+st.Closing+st.Lingering+st.Streams != 0 {
 		w.Fail("after the end there are still connections: %+v", st)
 	}
 	var closes uint64
