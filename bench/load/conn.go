@@ -83,7 +83,10 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 				return nil
 			}
 			n := copy(c.head[c.have:], b)
-			h, size, wrong := parseHeader(c.head[:c.have+n])
+			h, size, wrong := parseHeader(c.head[:c.have+n], p.deflate != nil)
+			if wrong == "" && p.deflate != nil && h.op < opClose && !h.compressed && h.length >= mustCompress {
+				wrong = "the reply is not compressed"
+			}
 			if wrong != "" {
 				return &fault{Protocol, wrong}
 			}
@@ -93,7 +96,7 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 			}
 			b = b[size-c.have:]
 			c.h, c.have, c.inside, c.left, c.at, c.whole = h, 0, true, h.length, 0, false
-			if h.op < opClose {
+			if h.op < opClose && !h.compressed {
 				if f := to.begin(c, h); f != nil {
 					return f
 				}
@@ -108,7 +111,7 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 			return nil
 		}
 		c.inside = false
-		if f := c.finish(to); f != nil {
+		if f := c.finish(p, to); f != nil {
 			return f
 		}
 	}
@@ -117,7 +120,7 @@ func (c *conn) feed(b []byte, p *pattern, to sink) *fault {
 
 // payload compares the next bytes of a payload.
 func (c *conn) payload(b []byte, p *pattern, to sink) *fault {
-	if c.h.op >= opClose || c.whole {
+	if c.h.op >= opClose || c.whole || c.h.compressed {
 		c.collect = append(c.collect, b...)
 		return nil
 	}
@@ -150,7 +153,12 @@ func (c *conn) payload(b []byte, p *pattern, to sink) *fault {
 	return nil
 }
 
-func (c *conn) finish(to sink) *fault {
+func (c *conn) finish(p *pattern, to sink) *fault {
+	if c.h.compressed {
+		if f := c.inflate(p, to); f != nil {
+			return f
+		}
+	}
 	if c.whole {
 		f := to.text(c, c.collect)
 		c.collect = c.collect[:0]
@@ -162,6 +170,20 @@ func (c *conn) finish(to sink) *fault {
 	f := to.control(c, c.h.op, c.collect)
 	c.collect = nil
 	return f
+}
+
+// inflate compares a compressed message once it is whole.
+func (c *conn) inflate(p *pattern, to sink) *fault {
+	message, err := p.deflate.open(c.collect)
+	c.collect = c.collect[:0]
+	if err != nil {
+		return &fault{Corrupt, fmt.Sprintf("connection %d, message %d: %v", c.id, c.base, err)}
+	}
+	c.h.compressed, c.h.length = false, uint64(len(message))
+	if f := to.begin(c, c.h); f != nil {
+		return f
+	}
+	return c.payload(message, p, to)
 }
 
 // send notes that message number next was sent, or was due, at t.

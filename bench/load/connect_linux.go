@@ -74,8 +74,12 @@ func (s *Session) Connect(o Connect, progress func(Progress)) (*Opened, error) {
 
 // handshake is the client's side of an opening handshake.
 func (s *Session) handshake(path string) []byte {
+	offer := ""
+	if s.dial.Deflate {
+		offer = "Sec-WebSocket-Extensions: " + deflateOffer + "\r\n"
+	}
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n", path, s.dial.Addr, handshakeKey)
+		"Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n%s\r\n", path, s.dial.Addr, handshakeKey, offer)
 }
 
 func (o *connectOrder) opened(c *conn) {
@@ -149,7 +153,7 @@ func (s *Session) response(c *conn, b []byte) (rest []byte, whole bool) {
 		}
 		return nil, false
 	}
-	if wrong := checkResponse(string(head)); wrong != "" {
+	if wrong := checkResponse(string(head), s.dial.Deflate); wrong != "" {
 		s.ended(c, wrong)
 		return nil, false
 	}
@@ -164,12 +168,12 @@ func (s *Session) response(c *conn, b []byte) (rest []byte, whole bool) {
 
 // checkResponse says what is wrong with the server's side of an opening
 // handshake, see RFC 6455, 4.1.
-func checkResponse(head string) string {
+func checkResponse(head string, deflate bool) string {
 	status, fields, _ := strings.Cut(head, "\r\n")
 	if !strings.HasPrefix(status, "HTTP/1.1 101 ") {
 		return fmt.Sprintf("the response is %q", status)
 	}
-	var upgrade, connection, accept bool
+	var upgrade, connection, accept, compresses bool
 	for line := range strings.SplitSeq(fields, "\r\n") {
 		name, value, _ := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
@@ -180,12 +184,20 @@ func checkResponse(head string) string {
 			connection = strings.EqualFold(value, "upgrade")
 		case "sec-websocket-accept":
 			accept = value == handshakeAccept
-		case "sec-websocket-extensions", "sec-websocket-protocol":
+		case "sec-websocket-extensions":
+			if !deflate {
+				return fmt.Sprintf("the response has a %s that was not offered", name)
+			}
+			compresses = strings.HasPrefix(value, "permessage-deflate") && strings.Contains(value, "server_no_context_takeover")
+		case "sec-websocket-protocol":
 			return fmt.Sprintf("the response has a %s that was not offered", name)
 		}
 	}
 	if !upgrade || !connection || !accept {
 		return fmt.Sprintf("the response lacks a right Upgrade, Connection or Sec-WebSocket-Accept: %q", head)
+	}
+	if compresses != deflate {
+		return fmt.Sprintf("the server does not compress as it was offered: %q", head)
 	}
 	return ""
 }

@@ -49,20 +49,23 @@ func appendMasked(dst []byte, payload string, key [4]byte) []byte {
 
 // header is a frame header from a server.
 type header struct {
-	op     byte
-	length uint64
+	op         byte
+	compressed bool
+	length     uint64
 }
 
 // parseHeader reads the header at the start of b; n == 0 means b is too short.
 // fault says what no server may send, see RFC 6455, 5.1 and 5.2, or what the
 // servers under test are told not to: they have no reason to fragment a reply.
-func parseHeader(b []byte) (h header, n int, fault string) {
+// deflate says that messages may be compressed.
+func parseHeader(b []byte, deflate bool) (h header, n int, fault string) {
 	if len(b) < 2 {
 		return h, 0, ""
 	}
 	h.op = b[0] & 0x0f
+	h.compressed = deflate && b[0]&0x70 == bitCompressed && (h.op == opText || h.op == opBinary)
 	switch {
-	case b[0]&0x70 != 0:
+	case b[0]&0x70 != 0 && !h.compressed:
 		return h, 0, "reserved bits are set"
 	case b[0]&0x80 == 0 || h.op == 0:
 		return h, 0, "the reply is fragmented"

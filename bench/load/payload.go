@@ -59,6 +59,7 @@ const shiftMax = 63 * 4
 type pattern struct {
 	plain, masked []byte
 	key           [4]byte
+	deflate       *deflater // nil: messages are not compressed
 }
 
 func newPattern(seed uint64) *pattern {
@@ -76,6 +77,9 @@ func newPattern(seed uint64) *pattern {
 
 // appendMessage appends the masked frame of one message.
 func (p *pattern) appendMessage(dst []byte, op byte, size int, l lead) []byte {
+	if p.deflate != nil {
+		return p.deflate.appendMessage(dst, op, size, l)
+	}
 	dst = appendHeader(dst, op, size, p.key)
 	var head [SizeMin]byte
 	l.put(head[:])

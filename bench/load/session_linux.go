@@ -91,6 +91,9 @@ func NewSession(d Dial) (*Session, error) {
 		events: make([]poller.Event, 512), buf: make([]byte, readMax),
 		pattern: newPattern(uint64(d.Source)), order: idle{},
 	}
+	if d.Deflate {
+		s.pattern.compress()
+	}
 	s.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err == nil {
 		err = p.Add(s.timer, timerToken)

@@ -7,6 +7,7 @@ type Dial struct {
 	Addr       string `json:"addr"`        // host:port of the server
 	Path       string `json:"path"`        // request path of new connections
 	Source     int    `json:"source"`      // index of the first source address used
+	Deflate    bool   `json:"deflate"`     // messages are compressed, both ways
 	ServerPIDs []int  `json:"server_pids"` // whose CPU time a Run samples; may be empty
 }
 

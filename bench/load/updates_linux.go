@@ -195,7 +195,7 @@ func (u *updatesClients) websocket(ctx context.Context, _ int) error {
 		}
 		head.WriteString(line)
 	}
-	if wrong := checkResponse(head.String()); wrong != "" {
+	if wrong := checkResponse(head.String(), false); wrong != "" {
 		return fmt.Errorf("%s", wrong)
 	}
 	for next := 0; ; {
@@ -206,7 +206,7 @@ func (u *updatesClients) websocket(ctx context.Context, _ int) error {
 		if err != nil {
 			return err
 		}
-		h, n, wrong := parseHeader(b)
+		h, n, wrong := parseHeader(b, false)
 		if wrong != "" || n == 0 || h.op != opText {
 			return fmt.Errorf("frame %x: %s", b, wrong)
 		}

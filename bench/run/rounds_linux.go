@@ -20,7 +20,8 @@ type Part struct {
 type Plan struct {
 	Servers  []*Server
 	Parts    []Part
-	Baseline string // the server at which scenarios are calibrated, if it takes part
+	Also     []scenario.Need // what servers must do beside what a scenario needs
+	Baseline string          // the server at which scenarios are calibrated, if it takes part
 	// Emit gets each sample as soon as it is there.
 	Emit func(scenario.Sample) error
 	// Progress gets what is going on, how far the whole is (0 to 1) and how
@@ -36,7 +37,7 @@ func (p *Plan) Estimate() time.Duration {
 	var sum time.Duration
 	for _, part := range p.Parts {
 		for _, s := range p.Servers {
-			if s.takesPart(part.Scenario) {
+			if s.takesPart(part.Scenario, p.Also) {
 				sum += time.Duration(part.Rounds) * (part.Scenario.Estimate() + startup)
 			}
 		}
@@ -44,8 +45,9 @@ func (p *Plan) Estimate() time.Duration {
 	return sum
 }
 
-func (s *Server) takesPart(sc scenario.Scenario) bool {
-	return s.Missing == "" && slices.Contains(s.Does, sc.Need())
+func (s *Server) takesPart(sc scenario.Scenario, also []scenario.Need) bool {
+	return s.Missing == "" && slices.Contains(s.Does, sc.Need()) &&
+		!slices.ContainsFunc(also, func(n scenario.Need) bool { return !slices.Contains(s.Does, n) })
 }
 
 // Run measures in rounds: A B C A B C, never A A B B, so that what changes on
@@ -64,7 +66,7 @@ func (p *Plan) Run(ctx context.Context) error {
 			}
 			for i := range p.Servers {
 				server := p.Servers[(i+round)%len(p.Servers)]
-				if !server.takesPart(part.Scenario) {
+				if !server.takesPart(part.Scenario, p.Also) {
 					continue
 				}
 				tell := func(what string) {
@@ -95,7 +97,7 @@ func (p *Plan) Calibrate(ctx context.Context) error {
 		}
 		var at *Server
 		for _, s := range p.Servers {
-			if s.takesPart(sc) && (at == nil || s.Name == p.Baseline) {
+			if s.takesPart(sc, p.Also) && (at == nil || s.Name == p.Baseline) {
 				at = s
 			}
 		}
@@ -107,7 +109,7 @@ func (p *Plan) Calibrate(ctx context.Context) error {
 				p.Progress(at.Name+"  "+what, 0, p.Estimate())
 			}
 		}
-		err := with(ctx, sc, at, 0, tell, func(t *scenario.Target, _ *Process) error { return c.Calibrate(ctx, t) })
+		err := with(ctx, sc, p.Also, at, 0, tell, func(t *scenario.Target, _ *Process) error { return c.Calibrate(ctx, t) })
 		if err != nil {
 			return err
 		}
@@ -119,7 +121,7 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 	failed := func(what string, why string) error {
 		return p.Emit(scenario.Sample{Scenario: sc.Name(), Case: what, Server: server.Name, Round: round, Failed: why})
 	}
-	err := with(ctx, sc, server, round, tell, func(t *scenario.Target, process *Process) error {
+	err := with(ctx, sc, p.Also, server, round, tell, func(t *scenario.Target, process *Process) error {
 		samples, err := sc.Measure(ctx, t)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -153,16 +155,16 @@ type startError struct{ error }
 // with starts a server and the load clients a scenario needs, lets use have
 // them and stops them all. A context that ends takes the clients away in the
 // middle of whatever they are doing.
-func with(ctx context.Context, sc scenario.Scenario, server *Server, round int, tell func(string),
+func with(ctx context.Context, sc scenario.Scenario, also []scenario.Need, server *Server, round int, tell func(string),
 	use func(*scenario.Target, *Process) error) (err error) {
-	process, addr, err := server.Start(ctx, sc.Need())
+	process, addr, err := server.Start(ctx, sc.Need(), also...)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
 		return startError{err}
 	}
-	t := &scenario.Target{Server: server.Name, Round: round, Addr: addr, PID: process.PID}
+	t := &scenario.Target{Server: server.Name, Round: round, Addr: addr, PID: process.PID, Deflate: slices.Contains(also, scenario.NeedDeflate)}
 	t.Progress = func(what string, done uint64, elapsed time.Duration) {
 		if s := elapsed.Seconds(); s > 0 && done > 0 {
 			what += fmt.Sprintf("  %.0f/s", float64(done)/s)

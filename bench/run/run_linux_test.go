@@ -220,6 +220,33 @@ func TestPlanInterleaves(t *testing.T) {
 	}
 }
 
+// A plan that asks for more than its scenarios do leaves out who cannot do it, and
+// tells servers and clients.
+func TestPlanAsksForMore(t *testing.T) {
+	var seen []string
+	p := Plan{
+		Servers: []*Server{fakeServer("A", scenario.NeedEcho), fakeServer("B", scenario.NeedEcho, scenario.NeedDeflate)},
+		Also:    []scenario.Need{scenario.NeedDeflate},
+		Parts: []Part{{fake{name: "x", seen: &seen, measure: func(_ context.Context, t *scenario.Target) error {
+			if !t.Deflate {
+				return errors.New("clients do not compress")
+			}
+			line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", t.PID))
+			if err != nil || !strings.HasSuffix(string(line), "\x00--deflate\x00") {
+				return fmt.Errorf("the server was started with %q, %w", line, err)
+			}
+			return nil
+		}}, 1}},
+		Emit: func(scenario.Sample) error { return nil },
+	}
+	if err := p.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(seen, []string{"x0B"}) {
+		t.Errorf("measured %v", seen)
+	}
+}
+
 // An interrupt in the middle of a measurement ends it and leaves no process.
 func TestInterruptLeavesNoChild(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

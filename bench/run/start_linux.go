@@ -10,8 +10,8 @@ import (
 )
 
 // Start starts the server, with the program that serves the need, and waits
-// until it accepts connections.
-func (s *Server) Start(ctx context.Context, need scenario.Need) (p *Process, addr string, err error) {
+// until it accepts connections. also are further things that it is to do.
+func (s *Server) Start(ctx context.Context, need scenario.Need, also ...scenario.Need) (p *Process, addr string, err error) {
 	if addr, err = FreeAddr(); err != nil {
 		return nil, "", err
 	}
@@ -22,6 +22,9 @@ func (s *Server) Start(ctx context.Context, need scenario.Need) (p *Process, add
 	argv := slices.Clone(how.argv)
 	for i, a := range argv {
 		argv[i] = strings.ReplaceAll(a, "{addr}", addr)
+	}
+	for _, n := range also {
+		argv = append(argv, "--"+string(n))
 	}
 	if p, err = Start(Spec{Argv: argv, Dir: s.dir}); err != nil {
 		return nil, "", err

@@ -115,6 +115,8 @@ const (
 	NeedNews   Need = "news"   // it is bench/servers/updates
 	NeedSleep  Need = "sleep"  // /sleep/<duration> blocks its handler
 
+	NeedDeflate Need = "deflate" // with --deflate it compresses messages, and takes no context over to the next
+
 	NeedChannels Need = "channels" // it is a push backend that has PushApp
 	NeedPublish  Need = "publish"  // so it is, or it is the bare fan-out
 )

@@ -16,6 +16,8 @@ type Target struct {
 	Round  int
 	Addr   string
 	PID    int
+	// Deflate has clients compress messages, and insist that the server does.
+	Deflate bool
 	// Workers are load clients in processes of their own, not dialled yet.
 	Workers []Worker
 	// Progress may be told a word about what is going on.
@@ -31,7 +33,7 @@ const sourcesPerWorker = 64
 func (t *Target) dial(path string) error {
 	t.conns = make([]int, len(t.Workers))
 	for i, w := range t.Workers {
-		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, ServerPIDs: []int{t.PID}}
+		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, Deflate: t.Deflate, ServerPIDs: []int{t.PID}}
 		if err := w.Dial(d); err != nil {
 			return err
 		}
@@ -208,7 +210,7 @@ func (t *Target) check(n int) (failed string, err error) { return t.probe(n, loa
 func (t *Target) probe(n int, what load.Probe) (failed string, err error) {
 	answered := 0
 	for _, w := range t.Workers {
-		c, err := w.Check(load.Check{Probe: what, Deadline: 30 * time.Second})
+		c, err := w.Check(load.Check{Probe: what, Size: t.probeSize(), Deadline: 30 * time.Second})
 		if err != nil {
 			return "", err
 		}
@@ -221,6 +223,15 @@ func (t *Target) probe(n int, what load.Probe) (failed string, err error) {
 		return fmt.Sprintf("%d of %d connections answered", answered, n), nil
 	}
 	return "", nil
+}
+
+// probeSize is how long the messages of a probe are: where they are compressed,
+// long enough for servers not to leave them as they are.
+func (t *Target) probeSize() int {
+	if t.Deflate {
+		return 1 << 10
+	}
+	return load.SizeMin
 }
 
 // share is what part i of n things takes when they are split evenly.

@@ -20,6 +20,7 @@ type measure struct {
 	Servers  []string `help:"Servers to measure, see list; all stands for every one, roost@REVISION for roost as it was at a commit."`
 	Rounds   int      `help:"Interleaved rounds."`
 	Baseline string   `help:"Server that ratios refer to; best stands for the best Go peer of each case." default:"gorilla"`
+	Deflate  bool     `help:"Compress messages (permessage-deflate), at the servers that can."`
 	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
 }
 
@@ -49,7 +50,7 @@ func (m *measure) at(ctx context.Context, all *cli, servers []*run.Server, parts
 		Started: time.Now().UTC().Truncate(time.Second), Command: os.Args[1:],
 		Machine: proc.MachineNow(), Servers: servers,
 	}
-	plan := run.Plan{Servers: servers, Parts: parts, Baseline: m.Baseline, Progress: show.set}
+	plan := run.Plan{Servers: servers, Parts: parts, Also: m.also(), Baseline: m.Baseline, Progress: show.set}
 	if err := plan.Calibrate(ctx); err != nil {
 		return err
 	}
@@ -85,6 +86,14 @@ func (m *measure) at(ctx context.Context, all *cli, servers []*run.Server, parts
 		return fmt.Errorf("%d measurements are not compared, because a server failed requests", failed)
 	}
 	return file.Close()
+}
+
+// also is what servers must do beside what the scenarios need.
+func (m *measure) also() (needs []scenario.Need) {
+	if m.Deflate {
+		needs = append(needs, scenario.NeedDeflate)
+	}
+	return needs
 }
 
 func (m *measure) create(root string, started time.Time) (*os.File, error) {

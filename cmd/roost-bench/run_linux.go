@@ -14,7 +14,7 @@ import (
 type runCmd struct {
 	measure
 	Scenario string  `help:"What to do to the servers: ${enum}." enum:"echo,rate,latency,storm,churn,fanout,fanout-stalled,blocking" default:"echo"`
-	Size     []int   `help:"Payload bytes of a message; only echo takes several. By default 128, and 1024 for rate and fanout-stalled."`
+	Size     []int   `help:"Payload bytes of a message; only echo takes several. By default 128, and 1024 for rate, fanout-stalled and --deflate."`
 	Inflight []int   `help:"echo: unanswered messages of a connection, all in one write." default:"1,16"`
 	Conns    int     `help:"Connections; by default 100, for a storm 10000, for a fan-out 15000 (stalled: 2000)."`
 	Seconds  float64 `help:"Length of the measured window." default:"3"`
@@ -70,6 +70,9 @@ func (c *runCmd) scenario() scenario.Scenario {
 	sizes := c.Size
 	if len(sizes) == 0 {
 		sizes = []int{128}
+		if c.Deflate {
+			sizes = []int{1024}
+		}
 	}
 	return &scenario.Echo{
 		Conns: cmp.Or(c.Conns, 100), Cases: scenario.EchoCases(sizes, c.Inflight), Text: c.Text, Warmup: warmup, Window: window,

@@ -2,6 +2,8 @@
 // process, its publish for the fan-out.
 const [hostname, port] = argument('-addr').split(/:(?=\d+$)/)
 
+const deflate = process.argv.includes('--deflate')
+
 const server = Bun.serve({
   hostname,
   port: Number(port),
@@ -11,7 +13,7 @@ const server = Bun.serve({
     return new Response('not a WebSocket request', { status: 426 })
   },
   websocket: {
-    perMessageDeflate: false,
+    perMessageDeflate: deflate,
     maxPayloadLength: 16 << 20,
     idleTimeout: 0,
     sendPings: false,
@@ -22,7 +24,7 @@ const server = Bun.serve({
       switch (ws.data) {
         case '/sub': break
         case '/pub': server.publish('all', message); break
-        default: ws.send(message)
+        default: ws.send(message, deflate)
       }
     }
   }

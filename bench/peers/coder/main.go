@@ -22,6 +22,9 @@ var options = websocket.AcceptOptions{
 }
 
 func main() {
+	if contract.Deflate() {
+		options.CompressionMode, options.CompressionThreshold = websocket.CompressionNoContextTakeover, contract.DeflateMin
+	}
 	http.HandleFunc("/", serve)
 	log.Fatal(http.Serve(contract.Listen(), nil))
 }

@@ -28,6 +28,7 @@ var upgrader = websocket.Upgrader{
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func main() {
+	upgrader.EnableCompression = contract.Deflate()
 	http.HandleFunc("/", serve)
 	log.Fatal(http.Serve(contract.Listen(), nil))
 }

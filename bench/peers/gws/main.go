@@ -26,6 +26,7 @@ func main() {
 	s := gws.NewServer(h, &gws.ServerOption{
 		ReadMaxPayloadSize:  contract.MessageMax,
 		WriteMaxPayloadSize: contract.MessageMax,
+		PermessageDeflate:   gws.PermessageDeflate{Enabled: contract.Deflate(), Threshold: contract.DeflateMin},
 		Recovery:            nil,
 	})
 	s.OnRequest = func(netConn net.Conn, br *bufio.Reader, r *http.Request) {

@@ -94,5 +94,6 @@ func upgrader(onMessage func(*websocket.Conn, websocket.MessageType, []byte)) *w
 	u.HandshakeTimeout = time.Minute
 	u.CheckOrigin = func(*http.Request) bool { return true }
 	u.OnMessage(onMessage)
+	u.EnableCompression(contract.Deflate())
 	return u
 }

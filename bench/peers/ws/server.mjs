@@ -1,11 +1,12 @@
 // The ws peer: the server most tutorials for Node show, one process, no
-// compression.
+// compression unless it is asked for.
 import { createServer } from 'node:http'
 import { WebSocketServer } from 'ws'
 
 const [host, port] = argument('-addr').split(/:(?=\d+$)/)
+const deflate = process.argv.includes('--deflate') && { threshold: 256, zlibDeflateOptions: { level: 1 } }
 const server = createServer()
-const wss = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: 16 << 20 })
+const wss = new WebSocketServer({ server, perMessageDeflate: deflate, maxPayload: 16 << 20 })
 const subscribers = new Set()
 
 wss.on('connection', (socket, request) => {

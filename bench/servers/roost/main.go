@@ -21,6 +21,7 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:0", "host:port to listen on")
 	inline := flag.Bool("inline", false, "handlers promise not to block")
 	workers := flag.Int("workers", 0, "handlers that may block at one time; 0 is the library's default")
+	deflate := flag.Bool("deflate", false, "accept permessage-deflate and compress")
 	flag.Parse()
 
 	b := new(bench)
@@ -30,6 +31,7 @@ func main() {
 			Inline: *inline, Workers: *workers, PingInterval: -1,
 			Limits:  server.Limits{Message: 16 << 20, Outbound: 16 << 20},
 			Origins: server.Origins{Any: true},
+			Deflate: server.Deflate{Enabled: *deflate},
 		})
 	if err != nil {
 		log.Fatal(err)

@@ -14,7 +14,10 @@
 //   - A connection on /sleep/<duration> is echoed by a handler that blocks for
 //     that long first, as one that waits for a database does. Peers whose one
 //     thread runs every handler leave this out, and say so in peer.json.
-//   - There is no compression, no ping, no idle timeout and no origin check;
+//   - With `--deflate` it accepts permessage-deflate and compresses what it sends,
+//     at its fastest level, from 256 bytes on or whatever it holds right, and takes no
+//     context over: clients ask for that. Peers that cannot say so in peer.json.
+//   - Otherwise there is no compression; in any case no ping, no idle timeout and no origin check;
 //     messages of at least 1 MiB pass.
 //   - SIGTERM ends it.
 package contract
@@ -45,6 +48,20 @@ const (
 const MessageMax = 16 << 20
 
 var addr = flag.String("addr", "127.0.0.1:0", "host:port to listen on")
+
+var deflate = flag.Bool("deflate", false, "accept permessage-deflate and compress")
+
+// Deflate reports whether messages are to be compressed.
+func Deflate() bool {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	return *deflate
+}
+
+// DeflateMin is the size from which on messages are compressed, in bytes, at
+// peers that let it be set.
+const DeflateMin = 256
 
 // Addr is the address asked for on the command line.
 func Addr() string {
