@@ -6,6 +6,7 @@ GO     ?= go
 BIN    := $(CURDIR)/bin
 CHECKS := ./.ci/imports ./.ci/tidy ./.ci/mutants
 SEEDS  ?= 60000
+FUZZTIME ?= 15
 VET_OS := darwin freebsd netbsd openbsd
 
 PORTABLE := ./poller/... ./server/... ./cmd/roost ./bench/torture ./cmd/roost-torture
@@ -81,9 +82,9 @@ sim:
 	GOGC=400 ROOST_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run '^TestSim(Engine|Server)$$' ./server/...
 	ROOST_SIM_SEEDS=5000 $(GO) test -count=1 -timeout 20m -run '^TestSim(Woven|Exhausted)$$' ./server/internal/engine
 
-# fuzz runs each target for a moment, on top of its seeds that unit ran.
+# fuzz runs each target for FUZZTIME seconds, on top of its seeds that unit ran.
 fuzz:
-	.ci/fuzz 3
+	.ci/fuzz $(FUZZTIME)
 
 # bench-smoke runs every scenario for a moment at two peers: does the benchmark
 # work and verify? How fast anything was, it does not ask.

@@ -47,3 +47,18 @@ func TestSimServer(t *testing.T) {
 	}
 	t.Logf("%d runs: %v", runs, met)
 }
+
+// The same, where the input decides what the server, its surroundings and its
+// clients are like, and the order of the first steps: what leads to code that no
+// input has met yet is kept and changed further.
+func FuzzWorld(f *testing.F) {
+	for seed := range uint64(30) {
+		f.Add(seed, []byte(nil))
+		f.Add(seed, []byte{0, 255, 1, 128, 3, 7, byte(seed), 64, 32, 16, 9, 200, 100, 50, 25, 12})
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, choices []byte) {
+		if err := newSimRun(sim.Config{Seed: seed, Choices: choices}).run(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -151,6 +151,9 @@ func alike(a, b *Failure) bool {
 
 // replay is the environment that runs a failure again.
 func replay(cfg Config) string {
+	if len(cfg.Choices) > 0 {
+		return "its fuzzing input"
+	}
 	text := fmt.Sprintf("ROOST_SIM_SEED=%d", cfg.Seed)
 	if cfg.Schedule != 0 {
 		text += fmt.Sprintf(" ROOST_SIM_SCHEDULE=%d", cfg.Schedule)

@@ -16,6 +16,7 @@ type Config struct {
 	Seed     uint64
 	Schedule uint64        // another order of the same run
 	Parts    *Parts        // what takes part; nil: everything
+	Choices  []byte        // decide first, one byte for each decision; then the seed does
 	Strategy Strategy      // how the next coroutine is chosen; 0: the seed decides
 	Steps    uint64        // a run with more steps has failed; 0: two million
 	Time     time.Duration // a run that takes longer in virtual time has failed; 0: a day
@@ -69,7 +70,7 @@ func NewWorld(cfg Config) *World {
 	if cfg.Trace == 0 {
 		cfg.Trace = traceLines
 	}
-	w := &World{cfg: cfg, Rand: rand.New(rand.NewPCG(cfg.Seed, 0x726f6f7374+cfg.Schedule))}
+	w := &World{cfg: cfg, Rand: rand.New(&choices{cfg.Choices, rand.NewPCG(cfg.Seed, 0x726f6f7374+cfg.Schedule)})}
 	if cfg.Step == 0 {
 		steps := [...]time.Duration{100, time.Microsecond, 20 * time.Microsecond}
 		w.cfg.Step = steps[w.Rand.IntN(len(steps))]
@@ -80,6 +81,23 @@ func NewWorld(cfg Config) *World {
 	w.scheduler = newScheduler(cfg.Strategy, w.Rand)
 	w.trace.lines = make([]line, cfg.Trace)
 	return w
+}
+
+// choices is a source of chance that somebody else has made the first choices of.
+type choices struct {
+	made []byte
+	rest rand.Source
+}
+
+func (c *choices) Uint64() uint64 {
+	if len(c.made) == 0 {
+		return c.rest.Uint64()
+	}
+	// The same byte is a large number, a small one and a probability: what is
+	// drawn from the high bits and from the low ones both depend on it.
+	b := uint64(c.made[0])
+	c.made = c.made[1:]
+	return b * 0x0101010101010101
 }
 
 // Now is the virtual clock.
