@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pusher/pusher-http-go/v5"
 )
@@ -243,5 +244,26 @@ func TestPluginIsMinified(t *testing.T) {
 	if string(got) != string(want) {
 		t.Errorf("roost.min.js is not made of roost.js as it is now: in %s run %s", pluginDir,
 			"terser roost.js --compress --mangle --output roost.min.js")
+	}
+}
+
+// The plugin, step by step, where networks and pages are at their worst: see
+// testdata/clients/plugin.js.
+func TestPluginSteps(t *testing.T) {
+	for _, file := range []string{"roost.js", "roost.min.js"} {
+		path, err := filepath.Abs(pluginDir + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := startNode(t, nil, "plugin.js", path)
+		defer n.close()
+		select {
+		case <-n.done:
+		case <-time.After(patience):
+			t.Fatalf("%s: plugin.js did not end: %s", file, n.said.all())
+		}
+		if steps := len(n.said.all()); !n.cmd.ProcessState.Success() || steps != 9 {
+			t.Errorf("%s: %v after %d of 9 steps: %s", file, n.cmd.ProcessState, steps, n.said.all())
+		}
 	}
 }
