@@ -80,6 +80,7 @@ func (t *apps) replace(hub *Hub, configs []App) (*apps, error) {
 		a.config.Store(&config)
 		a.tokens.Store(verifiers[config.ID])
 		a.removed.Store(false)
+		a.forgetUnruled()
 		delete(known, config.ID)
 	}
 	for _, a := range known {

@@ -29,10 +29,10 @@ type joined struct {
 func (a *app) join(name string, loop int, who *identity, ask catchUp) (j joined, no *subscriptionRefusal) {
 	var onStack [8]*shard
 	asleep := onStack[:0]
-	config := a.config.Load()
 	now := a.hub.now()
 	s := a.directory.stripe(name)
 	s.mu.Lock()
+	config := a.config.Load() // after the lock, for forgetUnruled
 	ch, isNew := s.make(name)
 	if isNew {
 		ch.prepare(config)
@@ -105,8 +105,9 @@ func (a *app) leave(r *roster, m *member) {
 
 // keep is what stays of an event when it was delivered.
 type keep struct {
-	cached *cached      // on a cache channel; nil if it is not the last event then
-	rule   *HistoryRule // of the channel; nil if the message is not kept
+	cached *cached // on a cache channel; nil if it is not the last event then
+	event  kept    // for the channel's history, if there is a rule
+	client bool    // it is a client's, and the rule has to say so
 }
 
 // deliver hands a message to all subscribers of the named channel. One that is to
@@ -114,9 +115,9 @@ type keep struct {
 func (a *app) deliver(name string, m *message, keep keep) {
 	var onStack [8]*shard
 	asleep := onStack[:0]
-	config := a.config.Load()
 	s := a.directory.stripe(name)
 	s.mu.Lock()
+	config := a.config.Load() // after the lock, for forgetUnruled
 	ch := s.channels[name]
 	if keep.cached != nil {
 		a.cache.put(name, keep.cached, config.Limits.CacheBytes)
@@ -124,8 +125,10 @@ func (a *app) deliver(name string, m *message, keep keep) {
 			ch.special.missed = 0
 		}
 	}
-	if keep.rule != nil {
-		a.history.keep(name, m.kept, keep.rule, &config.Limits, ch != nil && ch.followed)
+	if rule := config.historyRule(name); rule != nil && (rule.ClientEvents || !keep.client) {
+		k := keep.event
+		k.at, m.kept = a.hub.now(), &k
+		a.history.keep(name, &k, rule, &config.Limits, ch != nil && ch.followed)
 		a.hub.alarm.ask() // to forget it
 	}
 	if ch != nil {

@@ -21,6 +21,8 @@ func FuzzPusherEvent(f *testing.F) {
 		`{"event":"pusher:subscribe","data":"{\"channel\":\"private-\\ud800\"}"}`,
 		`{"event":"pusher:subscribe","data":{"channel":"\u0000\ud83d\ude00\/","auth":"key:00"}}`,
 		`{"event":"pusher:subscribe","data":{"channel":"presence-x","auth":"key:00","channel_data":"{}"}}`,
+		`{"event":"pusher:subscribe","data":{"channel":"a","resume":"k3v9x2:17"}}`,
+		`{"event":"pusher:subscribe","data":{"channel":"a","resume":{"id":true,"socket_ids":["1.2",3,"\u0031.2"]}}}`,
 		`{"event":"pusher:unsubscribe","data":{"channel":"a"}}`,
 		`{"event":"pusher:signin","data":{"auth":"key:00","user_data":"{\"id\":\"1\",\"watchlist\":[\"2\",3]}"}}`,
 		`{"event":"pusher:signin","data":"{\"auth\":1,\"user_data\":{}}"}`,

@@ -200,6 +200,42 @@ func (h *histories) forget(r *ring) {
 	h.bytes -= ringOverhead + r.bytes
 }
 
+// names returns the channels that there is history of.
+func (h *histories) names() (names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name := range h.byName {
+		names = append(names, name)
+	}
+	return names
+}
+
+// forgetUnruled forgets the history of channels that no rule matches any more:
+// their events do not get into it, and must not seem never to have been when a rule is
+// back. Whoever holds a stripe for longer than this has seen the old rules, and with
+// them done what they say; whoever gets it later sees the new ones.
+func (a *app) forgetUnruled() {
+	config := a.config.Load()
+	for _, name := range a.history.names() {
+		if config.historyRule(name) != nil {
+			continue
+		}
+		s := a.directory.stripe(name)
+		s.mu.Lock()
+		a.history.drop(name)
+		s.mu.Unlock()
+	}
+}
+
+// drop forgets the named channel's history.
+func (h *histories) drop(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.byName[name]; r != nil {
+		h.forget(r)
+	}
+}
+
 // expire forgets what is over, and reports whether anything is left.
 func (h *histories) expire(now time.Time) (left bool) {
 	h.mu.Lock()

@@ -211,18 +211,14 @@ func (h *Hub) publish(a *app, e *Event, ids []string) []string {
 		frame := e.append(nil, name, "")
 		plain := config.plain(name)
 		m := h.newMessage(frame, plain, e.Exclude)
-		var keep keep
+		keep := keep{event: kept{frame: frame, plain: plain, exclude: e.Exclude}}
 		if kindOf(name).cache {
 			keep.cached = &cached{frame: frame, data: slices.Clone(e.text()), expires: h.now().Add(config.CacheTTL)}
 		}
 		id := ""
 		m.born = came
-		if keep.rule = config.historyRule(name); keep.rule != nil {
-			m.kept = &kept{frame: frame, plain: plain, exclude: e.Exclude, at: h.now()}
-			a.deliver(name, m, keep)
+		if a.deliver(name, m, keep); m.kept != nil {
 			id = m.kept.position.String()
-		} else {
-			a.deliver(name, m, keep)
 		}
 		ids = append(ids, id)
 		a.show(func() Happening {

@@ -39,11 +39,7 @@ func (h *Hub) relay(s *session, event clientEvent) {
 	plain := config.plain(name)
 	m := h.newMessage(frame, plain, id)
 	m.born = born()
-	var keep keep
-	if rule := config.historyRule(name); rule != nil && rule.ClientEvents {
-		keep.rule, m.kept = rule, &kept{frame: frame, plain: plain, exclude: id, at: h.now()}
-	}
-	s.app.deliver(name, m, keep)
+	s.app.deliver(name, m, keep{event: kept{frame: frame, plain: plain, exclude: id}, client: true})
 	s.app.show(func() Happening {
 		return Happening{
 			Kind: WatchClientEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text()),

@@ -257,6 +257,43 @@ func TestHistoryExpires(t *testing.T) {
 	}
 }
 
+// An event that was published while no rule kept it must not seem never to have
+// been, when there is a rule again. Other changes of the rules leave what they can.
+func TestHistoryOutlivesItsRules(t *testing.T) {
+	r := newRecorder(t, recording)
+	configure := func(rules ...HistoryRule) {
+		t.Helper()
+		app := recording
+		app.History = rules
+		if err := r.hub.SetApps([]App{app}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resume := func(id string, recovered bool, names string) {
+		t.Helper()
+		c := r.open()
+		c.expect(c.subscribe("h", `"`+id+`"`), recovered, names)
+	}
+	a := r.publish("h", "a")
+	c := r.publish("h", "b", "c")
+	configure(HistoryRule{Pattern: "h", Size: 50})
+	r.publish("h", "d")
+	resume(a, true, "b c d")
+	configure(HistoryRule{Pattern: "*", Size: 2})
+	resume(a, false, "")
+	e := r.publish("h", "e")
+	resume(c, true, "d e")
+	configure()
+	if got := r.open().subscribe("h", `"`+c+`"`); got != nil {
+		t.Errorf("without a rule: %+v", got)
+	}
+	r.publish("h", "f")
+	configure(HistoryRule{Pattern: "h"})
+	resume(e, false, "")
+	r.publish("h", "g")
+	resume(e, false, "")
+}
+
 // 1.10 and section 2: who resumes has the last event of a cache channel, or gets
 // it once; everybody else gets it as ever.
 func TestResumeOnCacheChannels(t *testing.T) {
