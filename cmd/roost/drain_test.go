@@ -80,6 +80,37 @@ func TestDrainIsSpread(t *testing.T) {
 	}
 }
 
+// Row S6: what a call was told is accepted reaches every subscriber before its
+// connection closes, though the server was told to end in the next moment.
+func TestDrainDeliversWhatWasAccepted(t *testing.T) {
+	var clients []*pushClient
+	p := draining(t, "1s", func(p *program) {
+		for range 20 {
+			c := dialApp(t, p, appKey)
+			c.hears()
+			c.says(`{"event":"pusher:subscribe","data":{"channel":"news"}}`)
+			clients = append(clients, c)
+		}
+		if err := newSDK(p).Trigger("news", "last", "words"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for i, c := range clients {
+		heard := 0
+		_, message, err := c.conn.ReadMessage()
+		for ; err == nil; _, message, err = c.conn.ReadMessage() {
+			heard += bytes.Count(message, []byte(`"event":"last"`))
+		}
+		if heard != 1 || !gorilla.IsCloseError(err, closeReconnect) {
+			t.Errorf("client %d heard the event %d times, then %v", i, heard, err)
+		}
+		c.conn.Close()
+	}
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
 // A call of the API that was under way when the signal came is answered.
 func TestDrainFinishesCalls(t *testing.T) {
 	app := push.App{ID: appID, Key: appKey, Secret: appSecret}
