@@ -152,12 +152,14 @@ func TestProxies(t *testing.T) {
 			c := client(appKey)
 			c.connected()
 			c.subscribe("quiet")
+			stream := x.stream(t, addr, "quiet")
 			sdk := newSDK(&through)
 			sdk.Host += x.prefix
 			if err := sdk.Trigger("quiet", "first", "x"); err != nil {
 				t.Fatal(err)
 			}
 			c.event("quiet", "first")
+			stream.await(t, "event on the stream", func(line string) bool { return strings.Contains(line, `"event":"first"`) || line == "event: first" })
 			client("no-such-key").seen("error 4001", func(h happening) bool { return h.Kind == "error" && h.Code == 4001 })
 
 			conn, _, err := gorilla.DefaultDialer.Dial("ws://"+addr+x.prefix+"/app/"+appKey+"?protocol=7", nil)
@@ -204,6 +206,27 @@ func TestProxies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stream opens a stream of server-sent events and returns its lines: they must
+// not wait in the proxy for more.
+func (x proxy) stream(t *testing.T, addr, channel string) *feed[string] {
+	t.Helper()
+	resp, err := http.Get("http://" + addr + x.prefix + "/app/" + appKey + "/sse?channels=" + channel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("a stream of events: %s", resp.Status)
+	}
+	said := newFeed[string]()
+	go func() {
+		lines(resp.Body, said.put)
+		said.end()
+	}()
+	said.await(t, "subscription", func(line string) bool { return line != "" })
+	return said
 }
 
 // refuses looks at a call with a wrong signature: the reason comes through.
