@@ -63,6 +63,15 @@ func TestEventSource(t *testing.T) {
 	expect("open", "private-log c"+data, "private-log d"+data, `private-log roost:recovered {"count":2}`, "tiny roost:gap")
 	publish("plain", "f")
 	expect("plain f" + data)
+
+	// A script that reads the stream itself can send the token in a header.
+	var first string
+	page.eval(t, fmt.Sprintf(`fetch('http://%s/app/%s/sse?channels=private-log', { headers: { Authorization: 'Bearer %s', 'Last-Event-ID': 'a:1' } })
+		.then((response) => response.body.pipeThrough(new TextDecoderStream()).getReader().read())
+		.then(({ value }) => value)`, wire.addr, appKey, token), &first)
+	if !strings.HasPrefix(first, "retry: ") {
+		t.Errorf("fetch reads %q", first)
+	}
 	page.quiet(t)
 }
 

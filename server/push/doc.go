@@ -28,8 +28,13 @@
 // comes through the roster. To resume is therefore one call, join with a catchUp, and to
 // send past.events before anything else; message.kept is the position of what comes live.
 //
+// A stream (stream, streamRequest) is a connection that only listens. It is
+// admitted to all of its channels before it begins, subscribes like any other, and gets the same
+// messages in a form of its own (message.encoding).
+//
 // What happens is told to a Notifier, in order and without locks; webhooks are
 // made of that elsewhere.
 //
-// The package does not know HTTP, files, other nodes or the terminal.
+// The package does not know files, other nodes or the terminal, and of HTTP no
+// more than how a stream is asked for.
 package push

@@ -371,6 +371,7 @@ func TestStreamBehindHTTP(t *testing.T) {
 	}{
 		{"GET /elsewhere HTTP/1.1\r\n", 404},
 		{"POST /app/key/sse?channels=a HTTP/1.1\r\n", 405},
+		{"OPTIONS /app/key/sse?channels=a HTTP/1.1\r\nOrigin: https://home.example\r\n", 204},
 		{"GET /app/key/sse?channels=a HTTP/1.1\r\nContent-Length: 1\r\n", 400},
 		{"GET /app/key/sse?channels=a HTTP/1.1\r\n", 200},
 	} {
@@ -378,6 +379,9 @@ func TestStreamBehindHTTP(t *testing.T) {
 		res, err := http.ReadResponse(r, nil)
 		if err != nil || res.StatusCode != c.want {
 			t.Fatalf("%q: %v, %v, want %d", c.request, res, err, c.want)
+		}
+		if (c.want == 204) != strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+			t.Errorf("%q gets %v", c.request, res.Header)
 		}
 		if c.want != 200 {
 			io.Copy(io.Discard, res.Body)
