@@ -289,6 +289,19 @@ func playHistory(t *testing.T, rnd *rand.Rand) {
 			step(rnd, a.hub.shards[rnd.IntN(3)])
 		}
 	}
+	endHistory(a, channels, now)
+	checkHistoryBytes(t, &a.history)
+	for range 2 {
+		now = now.Add(modelTTL)
+		a.hub.rang()
+	}
+	if stats := a.history.stats(); stats.Channels != 0 || stats.Bytes != 0 {
+		t.Fatalf("left over: %+v", stats)
+	}
+}
+
+// endHistory delivers all there is, and lets everybody leave who has seen it.
+func endHistory(a *app, channels []*chronicle, now time.Time) {
 	for _, s := range a.hub.shards {
 		for s.pending.Load() > 0 {
 			s.run()
@@ -298,14 +311,6 @@ func playHistory(t *testing.T, rnd *rand.Rand) {
 		for p := range c.present {
 			p.leave(c, now, true)
 		}
-	}
-	checkHistoryBytes(t, &a.history)
-	for range 2 {
-		now = now.Add(modelTTL)
-		a.hub.rang()
-	}
-	if stats := a.history.stats(); stats.Channels != 0 || stats.Bytes != 0 {
-		t.Fatalf("left over: %+v", stats)
 	}
 }
 

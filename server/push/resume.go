@@ -99,6 +99,9 @@ func (s *session) replay(sh *shard, channel string, p *past) {
 		sh.buf = k.append(sh.buf[:0])
 		s.send(channel, sh.buf)
 	}
+	if cap(sh.buf) > keepBytes {
+		sh.buf = nil
+	}
 }
 
 // outboundBytes is how much may wait for one client. What it missed has to fit
