@@ -89,7 +89,7 @@ func TestSendToStalledClient(t *testing.T) {
 func TestCloseSlow(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {
 		st, c, conn := stalled(t, inline, CloseSlow)
-		eventually(t, "what waits is counted", func() bool { return st.Stats().Outbound == int64(conn.pipe.Waiting()) })
+		eventually(t, "what waits is counted", func() bool { return st.Stats().Outbound == int64(conn.Waiting()) })
 		bystander := st.open()
 		sent := 0
 		var err error
