@@ -166,6 +166,11 @@ type Config struct {
 	// on a few goroutines that all handshakes share, and should not take long.
 	// Neither early data nor renegotiation are offered, and ALPN selects http/1.1.
 	TLS *tls.Config
+	// KernelTLS has the kernel encrypt and decrypt after the handshake, where it
+	// can (Linux with the module tls, TLS 1.3): a connection then costs what one
+	// without TLS costs. Others go on in the process. A client that changes its key
+	// later is cut.
+	KernelTLS bool
 
 	// Logger gets the server's few own lines, none per connection but the stack of
 	// a panic. Default slog.Default().

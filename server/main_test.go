@@ -45,7 +45,7 @@ func part(t testing.TB, name, arg string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), partEnv+"="+name, partArgEnv+"="+arg, tlsEnv+"=")
+	cmd.Env = append(os.Environ(), partEnv+"="+name, partArgEnv+"="+arg, tlsEnv+"=", kernelTLSEnv+"=")
 	return cmd
 }
 

@@ -101,6 +101,7 @@ func (c *Conn) begin(req *Request, head []byte) (calls int) {
 	c.opened()
 	switch {
 	case c.srv.handler.OnOpen == nil:
+		c.pipe.Offload()
 		return 0
 	case c.pipe.Calling():
 		c.onOpen(req)
@@ -141,6 +142,7 @@ func (c *Conn) callOwed() {
 
 func (c *Conn) onOpen(r *Request) {
 	defer c.rescue()
+	defer c.pipe.Offload() // only now can nobody ask for r.TLS any more
 	c.srv.handler.OnOpen(c, r)
 }
 

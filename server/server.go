@@ -12,6 +12,7 @@ import (
 	"github.com/roost-ws/roost/server/internal/deflate"
 	"github.com/roost-ws/roost/server/internal/engine"
 	"github.com/roost-ws/roost/server/internal/handshake"
+	"github.com/roost-ws/roost/server/internal/ktls"
 	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sys"
 	"github.com/roost-ws/roost/server/internal/wire"
@@ -88,12 +89,20 @@ func New(h Handler, cfg Config) (*Server, error) {
 	if cfg.TLS != nil {
 		cfg.TLS = secure.Config(cfg.TLS)
 	}
+	if cfg.KernelTLS = cfg.KernelTLS && cfg.TLS != nil; cfg.KernelTLS {
+		if err := ktls.Available(); err != nil {
+			cfg.KernelTLS = false
+			cfg.Logger.Info("the kernel does no TLS, so the process does it all", "reason", err)
+		} else {
+			cfg.TLS = secure.Offloading(cfg.TLS)
+		}
+	}
 	s.engine, err = engine.New(engine.Config{
 		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
 		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
 		Outbound: cfg.Limits.Outbound, Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
 		TLS: cfg.TLS, TLSTimeout: cfg.Timeouts.TLSHandshake,
-		TLSHandshakes: cfg.Limits.TLSHandshakes, ClientHello: cfg.Limits.ClientHello,
+		TLSHandshakes: cfg.Limits.TLSHandshakes, ClientHello: cfg.Limits.ClientHello, KernelTLS: cfg.KernelTLS,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server: start loops: %w", err)

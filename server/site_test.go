@@ -57,6 +57,7 @@ func startIdle(t testing.TB, h Handler, cfg Config) *site {
 	}
 	if overTLS() && cfg.TLS == nil {
 		cfg.TLS = suiteTLS().server
+		cfg.KernelTLS = overKernelTLS()
 	}
 	cfg.Logger = slog.New(slog.NewTextHandler(st.log, nil))
 	srv, err := New(st.record(h), cfg)

@@ -34,6 +34,7 @@ type Stats struct {
 	HandshakeTimeouts            uint64
 	TLSHandshakes, TLSFailures   uint64 // done; TLS that broke, in the handshake or later
 	TLSTimeouts                  uint64 // handshakes cut by Timeouts.TLSHandshake
+	TLSOffloaded                 uint64 // connections of which the kernel does the TLS since their opening
 	MessageTimeouts              uint64
 	IdleTimeouts, PongTimeouts   uint64
 	CloseTimeouts                uint64 // peers that did not answer our Close, or did not end their stream
@@ -99,6 +100,7 @@ func (s *Server) Stats() Stats {
 		SlowConsumers: c.SlowConsumers.Load(), Panics: c.Panics.Load(),
 		DroppedNewest: e.DroppedNewest.Load(), DroppedOldest: e.DroppedOldest.Load(),
 		TLSHandshakes: e.TLSHandshakes.Load(), TLSFailures: e.TLSFailures.Load(), TLSTimeouts: e.TLSTimeouts.Load(),
+		TLSOffloaded:    e.TLSOffloaded.Load(),
 		AcceptShortages: e.AcceptShortages.Load(), LoopMoves: e.Moves.Load(), SlowModes: e.SlowModes.Load(),
 		Refusals: make(map[string]uint64, len(c.refusals)), Closes: make(map[StatusCode]uint64, len(c.closes)),
 	}

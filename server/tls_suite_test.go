@@ -12,7 +12,12 @@ import (
 // the very bytes: what holds without must hold with it.
 const tlsEnv = "ROOST_TEST_TLS"
 
-func overTLS() bool { return os.Getenv(tlsEnv) != "" }
+// kernelTLSEnv has those tests speak it through the kernel.
+const kernelTLSEnv = "ROOST_TEST_KERNEL_TLS"
+
+func overKernelTLS() bool { return os.Getenv(kernelTLSEnv) != "" }
+
+func overTLS() bool { return os.Getenv(tlsEnv) != "" || overKernelTLS() }
 
 // pair is the two ends of a configuration.
 type pair struct{ server, client *tls.Config }

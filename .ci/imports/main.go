@@ -33,7 +33,7 @@ var floors = map[string][]string{
 	"server/internal/deflate":   {"server/internal/wire"},
 	"server/internal/handshake": {"server/internal/wire"},
 	"server/internal/ktls":      {},
-	"server/internal/secure":    {},
+	"server/internal/secure":    {"server/internal/ktls"},
 	"server/internal/engine":    {"poller", "server/internal/sys", "server/internal/secure"},
 	"server/internal/sim":       {"poller", "server/internal/sys"},
 	"server":                    {"poller", "server/internal/..."},

@@ -67,6 +67,7 @@ var (
 		"poller/real_bsd_test.go":                   "one case of the contract needs a signal to one thread, for which there is no portable call",
 		"bench/torture/run_test.go":                 "only Linux says of itself what this looks at; make test runs there",
 		"server/internal/ktls/kernel_linux_test.go": "few kernels have TLS loaded; make ktls runs it under one that has",
+		"server/tls_kernel_test.go":                 "likewise",
 		"cmd/roost/clients_test.go":                 "no browser or Node on the machine; make test and CI set ROOST_REQUIRE_CLIENTS, which makes that a failure",
 	}
 )

@@ -64,6 +64,7 @@ const (
 	flagDetached                    // the descriptor was taken away
 	flagRetry                       // the kernel may have room again: the next flush is to try
 	flagSecure                      // the session is a secured one
+	flagKernel                      // the kernel speaks TLS
 )
 
 // Conn is one connection. It is embedded in a session; the fields are the

@@ -49,6 +49,7 @@ type Config struct {
 	TLSTimeout    time.Duration // from accept to the end of the handshake
 	TLSHandshakes int           // that have begun, at a time
 	ClientHello   int           // bytes, at most
+	KernelTLS     bool          // streams may be handed to the kernel; TLS is a configuration for it
 
 	// Submit starts a task on a goroutine; nil uses a pool of its own. The simulator replaces it.
 	Submit func(task func()) error
@@ -68,6 +69,7 @@ type Counts struct {
 	TLSHandshakes   atomic.Uint64 // done
 	TLSFailures     atomic.Uint64 // handshakes and streams that broke
 	TLSTimeouts     atomic.Uint64 // handshakes
+	TLSOffloaded    atomic.Uint64 // streams that the kernel took over
 }
 
 // Engine is a set of loops and the goroutines that serve them.

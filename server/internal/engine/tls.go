@@ -22,6 +22,7 @@ type secured struct {
 	deaf    bool   // nothing that comes is opened any more; the session knows
 	mute    bool   // nothing can be sealed any more
 	bid     bool   // close_notify was said
+	leave   bool   // the kernel may take over
 }
 
 // Failure is what Ended gets when the stream broke and the client is being told
@@ -115,6 +116,9 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	left := len(s.stream.Unread())
 	if s.stream.Pending() != nil && s.c.flush() {
 		s.c.flags |= flagPaused // it asks for answers and does not take them: whoever asks must also listen
+	}
+	if left == 0 && s.leave {
+		s.offload()
 	}
 	return len(in) - left, calls
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 
+	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sys"
 )
 
@@ -104,6 +105,9 @@ func (c *Conn) consequences() (bits uint32) {
 	if c.flags&(flagShut|flagFinished) == flagShut && c.Waiting() == 0 &&
 		(c.flags&flagSecure == 0 || c.secured().bye()) {
 		c.flags &^= flagShut
+		if c.flags&flagKernel != 0 {
+			secure.SayBye(int(c.fd))
+		}
 		if err := c.loop.e.kernel.ShutdownWrite(int(c.fd)); err != nil {
 			c.loop.e.check(err)
 			c.flags |= flagFinished
@@ -167,13 +171,16 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 		}
 		n, err := c.loop.e.kernel.Read(int(c.fd), w.in)
 		if err != nil {
-			switch sys.FaultOf(err) {
+			switch c.fault(err) {
 			case sys.Again:
 				return 0, calls
 			case sys.Interrupted:
 				continue
 			case sys.Bug:
 				panic(err)
+			}
+			if c.flags&flagKernel != 0 && c.control(&err) {
+				continue
 			}
 			c.end(err)
 			return 0, calls
@@ -188,8 +195,9 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 		c.heard = w.now
 		w.received += n
 		calls += c.give(w.in[:n], true)
-		if n < len(w.in) && bits&sigHangup == 0 {
-			// A short read emptied the socket; the next byte is a new edge.
+		if n < len(w.in) && bits&sigHangup == 0 && c.flags&flagKernel == 0 {
+			// A short read emptied the socket; the next byte is a new edge. (The
+			// kernel's TLS ends a read at a record of another type, too.)
 			bits = 0
 			if stuck() {
 				bits = sigReadable
@@ -352,7 +360,7 @@ func (c *Conn) refusal(err error) (again bool) {
 	if err == errShaking {
 		return false // its end flushes
 	}
-	switch fault := sys.FaultOf(err); {
+	switch fault := c.fault(err); {
 	case fault == sys.Interrupted:
 		return true
 	case fault == sys.Again:

@@ -22,6 +22,7 @@ type pipe struct {
 	left int              // bytes that are missing of the present record
 	head [recordHead]byte // of a record whose head was cut
 	have int              // bytes of head
+	book *ledger          // nil when the kernel is not to take over
 }
 
 // again is the error of a Read that would have to wait.
@@ -81,13 +82,17 @@ func (p *pipe) track(b []byte) {
 			n := min(p.left, len(b))
 			p.left -= n
 			b = b[n:]
-			continue
-		}
-		n := copy(p.head[p.have:], b)
-		b = b[n:]
-		if p.have += n; p.have == recordHead {
+		} else {
+			n := copy(p.head[p.have:], b)
+			b = b[n:]
+			if p.have += n; p.have < recordHead {
+				return
+			}
 			p.have = 0
 			p.left = int(p.head[3])<<8 + int(p.head[4])
+		}
+		if p.left == 0 && p.book != nil {
+			p.book.took(p.head[0])
 		}
 	}
 }
@@ -102,6 +107,9 @@ func (p *pipe) Write(b []byte) (int, error) {
 			p.drop()
 		}
 		return p.conn.Write(b)
+	}
+	if p.book != nil {
+		p.book.wrote(b)
 	}
 	if p.out == nil {
 		p.out = buffers.Get().(*buffer)

@@ -98,6 +98,9 @@ func (s *Stream) Step(more []byte) (done bool, err error) {
 	if h.err != nil {
 		return true, h.err
 	}
+	if s.pipe.book != nil {
+		s.pipe.book.done = true
+	}
 	switch s.conn.ConnectionState().NegotiatedProtocol {
 	case "", "http/1.1":
 		return true, nil
@@ -133,7 +136,7 @@ func (s *Stream) Unread() []byte {
 // return both bytes and an error.
 func (s *Stream) Open(b []byte) (n int, err error) {
 	for len(b)-n >= RoomMin && (len(s.pipe.in) > 0 || s.blind) {
-		m, err := s.conn.Read(b[n:])
+		m, err := s.read(b[n:])
 		n += m
 		if err == errAgain {
 			s.blind = false
@@ -142,6 +145,21 @@ func (s *Stream) Open(b []byte) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// read is crypto/tls's Read, with an eye on what it takes.
+func (s *Stream) read(b []byte) (n int, err error) {
+	l := s.pipe.book
+	if l == nil {
+		return s.conn.Read(b)
+	}
+	before := l.received
+	n, err = s.conn.Read(b)
+	// One record of data makes one Read: whatever else there was is not data.
+	if took := l.received - before; took > 1 || took == 1 && n == 0 {
+		l.odd = true
+	}
+	return n, err
 }
 
 // Seal encrypts b, at most SealMax bytes, into Pending.
@@ -188,7 +206,7 @@ func (s *Stream) Over(conn net.Conn) net.Conn {
 // Back ends Over, when nobody uses the connection any more. It returns what was
 // received before and was not read, for Receive.
 func (s *Stream) Back(peer Peer) (received []byte) {
-	s.pipe.conn, s.pipe.peer = nil, peer
+	s.pipe.conn, s.pipe.peer, s.pipe.book = nil, peer, nil
 	s.blind = true
 	return s.Unread()
 }
