@@ -22,6 +22,7 @@ type echoCmd struct {
 	MaxOutbound    byteSize        `default:"64MiB" placeholder:"BYTES" help:"Bytes that may wait for a client that reads slowly (${default})."`
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
 	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed; off by default."`
+	TLS            tlsFlags        `embed:"" prefix:"tls-"`
 	Deflate        deflateFlags    `embed:""`
 	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
 }
@@ -33,16 +34,22 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	if err := held.check(e.MaxConnections); err != nil {
 		return err
 	}
+	certs, err := e.TLS.certificates(log)
+	if err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
+	config := e.config(log)
+	config.TLS = certs.config()
 	srv, err := server.New(server.Handler{
 		OnMessage: func(c *server.Conn, op server.Opcode, message []byte) {
 			// A connection that cannot take its echo is closed by the server's own policy.
 			_ = c.Send(op, message)
 		},
-	}, e.config(log))
+	}, config)
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	s := &service{log: log, server: srv, admin: adminPages{metrics: func(served net.Addr) http.Handler {
+	s := &service{log: log, server: srv, certs: certs, admin: adminPages{metrics: func(served net.Addr) http.Handler {
 		return metrics.Handler(metrics.Sources{Server: srv, Port: port(served)})
 	}}}
 	return s.serve(e.Listen, e.Admin, held)

@@ -37,6 +37,8 @@ type serverTable struct {
 	MaxPerAddress     *ceiling         `toml:"max_per_address"`
 	ActivityTimeout   *duration        `toml:"activity_timeout"`
 	PathPrefix        *pathPrefix      `toml:"path_prefix"`
+	TLSCert           *fileList        `toml:"tls_cert"`
+	TLSKey            *fileList        `toml:"tls_key"`
 	Deflate           *bool            `toml:"deflate"`
 	DeflateLevel      *int             `toml:"deflate_level"`
 	DeflateMinSize    *byteSize        `toml:"deflate_min_size"`
@@ -61,6 +63,13 @@ func readFile(path string) (*file, error) {
 	}
 	if p := f.Server.AdminPasswordFile; p != nil {
 		*p = f.beside(*p)
+	}
+	for _, list := range []*fileList{f.Server.TLSCert, f.Server.TLSKey} {
+		if list != nil {
+			for i, name := range *list {
+				(*list)[i] = f.beside(name)
+			}
+		}
 	}
 	return f, nil
 }

@@ -29,6 +29,7 @@ type serveCmd struct {
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
+	TLS             tlsFlags        `embed:"" prefix:"tls-"`
 	Deflate         deflateFlags    `embed:""`
 	Demo            bool            `help:"Serve the demos below /demo/, with an app of their own, and let the page at / send events to the channel demo, for everybody who can open them; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
@@ -71,6 +72,10 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
+	certs, err := s.TLS.certificates(log)
+	if err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
 	routes, err := shown.open(hub)
 	if err != nil {
 		return err
@@ -80,13 +85,14 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
 		Timeouts:     server.Timeouts{Drain: s.Drain},
 		Deflate:      s.Deflate.config(),
+		TLS:          certs.config(),
 		ShutdownCode: closeReconnect,
 		Logger:       log,
 	})
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
-	running := &service{log: log, server: srv, admin: adminPages{
+	running := &service{log: log, server: srv, certs: certs, admin: adminPages{
 		metrics: func(served net.Addr) http.Handler {
 			return metrics.Handler(metrics.Sources{
 				Server: srv, Hub: hub, API: shown.calls, Webhooks: sender, Prefix: string(s.MetricsPrefix), Port: port(served),
@@ -96,7 +102,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		password: password,
 	}}
 	if t.made {
-		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr) }
+		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr, certs != nil) }
 	} else {
 		running.reload = (&reloader{serve: s, log: log, hub: hub, site: shown, sender: sender, server: srv, now: t}).reload
 	}
@@ -112,7 +118,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 }
 
 // printApp says what it takes to use an app that was made for this run.
-func printApp(w io.Writer, app push.App, addr net.Addr) {
+func printApp(w io.Writer, app push.App, addr net.Addr, secure bool) {
 	fmt.Fprintf(w, `
 No app is configured, so one was made. It is gone when this process ends; to keep it, set
 
@@ -129,12 +135,16 @@ No app is configured, so one was made. It is gone when this process ends; to kee
 	if !tcp.IP.IsUnspecified() && !tcp.IP.IsLoopback() {
 		host = tcp.IP.String()
 	}
-	fmt.Fprintf(w, `Look at it:  http://%[6]s/
+	scheme, portOption := "http", "wsPort"
+	if secure {
+		scheme, portOption = "https", "wssPort"
+	}
+	fmt.Fprintf(w, `Look at it:  %[8]s://%[6]s/
 
 In a web page (npm install pusher-js):
 
   const pusher = new Pusher('%[2]s', {
-    wsHost: '%[4]s', wsPort: %[5]s, forceTLS: false, enabledTransports: ['ws', 'wss'], cluster: '',
+    wsHost: '%[4]s', %[9]s: %[5]s, forceTLS: %[10]t, enabledTransports: ['ws', 'wss'], cluster: '',
   });
   pusher.subscribe('%[7]s').bind('hello', (data) => console.log(data));
 
@@ -142,9 +152,9 @@ In a backend (npm install pusher):
 
   const pusher = new Pusher({
     appId: '%[1]s', key: '%[2]s', secret: '%[3]s',
-    host: '%[4]s', port: '%[5]s', useTLS: false,
+    host: '%[4]s', port: '%[5]s', useTLS: %[10]t,
   });
   await pusher.trigger('%[7]s', 'hello', { text: 'it works' });
 
-`, app.ID, app.Key, app.Secret, host, port, net.JoinHostPort(host, port), page.Channel)
+`, app.ID, app.Key, app.Secret, host, port, net.JoinHostPort(host, port), page.Channel, scheme, portOption, secure)
 }

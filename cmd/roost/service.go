@@ -23,6 +23,7 @@ type service struct {
 	log    *slog.Logger
 	server *server.Server
 	admin  adminPages
+	certs  *certificates       // nil without TLS
 	ready  func(addr net.Addr) // called once clients can connect; may be nil
 	reload func()              // called for a SIGHUP; nil: that ends the program, as it does others
 }
@@ -34,7 +35,14 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
 	hangups := make(chan os.Signal, 1)
-	if s.reload != nil {
+	var looks <-chan time.Time
+	if s.certs != nil {
+		watch := time.NewTicker(certificateWatch)
+		defer watch.Stop()
+		looks = watch.C
+		attrs = append(attrs, s.certs.attr())
+	}
+	if s.reload != nil || s.certs != nil {
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(hangups)
 	}
@@ -61,7 +69,16 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 	for {
 		select {
 		case <-hangups:
-			s.reload()
+			if s.certs != nil {
+				s.certs.reload()
+			}
+			if s.reload != nil {
+				s.reload()
+			}
+		case <-looks:
+			if s.certs.changed() {
+				s.certs.reload()
+			}
 		case signal := <-signals:
 			if a != nil {
 				a.draining.Store(true)

@@ -29,7 +29,7 @@ type App struct {
 	// of a message then tells how much of it repeats, which is of no use to
 	// listeners unless a secret stands beside something that they chose.
 	DeflatePrivate bool
-	// TLSOnly refuses clients (4000) that a proxy did not mark with
+	// TLSOnly refuses clients (4000) that did not come by TLS and that no proxy marked with
 	// "X-Forwarded-Proto: https".
 	TLSOnly bool
 	// Origins are the web pages whose scripts may connect, each as

@@ -92,10 +92,14 @@ func TestWelcome(t *testing.T) {
 		{&origins, "https://b.example.evil", "", codeUnauthorised}, {&origins, "https://c.example:8080", "", codeUnauthorised}, {&origins, "https://evilc.example:8080", "", codeUnauthorised},
 		{&origins, "https://x.c.example", "", codeUnauthorised}, {&origins, "null", "", codeUnauthorised},
 	} {
-		if got := codeOf(c.app.welcomes(c.origin, c.proto)); got != c.want {
+		if got := codeOf(c.app.welcomes(c.origin, c.proto, false)); got != c.want {
 			t.Errorf("%v from %q by %q: %d, want %d", c.app.Origins, c.origin, c.proto, got, c.want)
 		}
 	}
+	if no := (&App{TLSOnly: true}).welcomes("", "", true); no != nil {
+		t.Error("a client that came by TLS to us is not refused for want of a proxy's word")
+	}
+
 	for _, origin := range []string{"", "https://a.example/", "a b", "ftp://x", "https://*"} {
 		a := App{ID: "1", Key: "k", Secret: "s", Origins: []string{origin}}
 		if a.check() == nil {

@@ -40,10 +40,10 @@ func (t *apps) admit(path string, query url.Values) (*app, *refusal) {
 }
 
 // welcomes says why a client of a may not connect, by what its handshake and the
-// proxies it came through say of it.
-func (a *App) welcomes(origin, forwardedProto string) *refusal {
+// proxies it came through say of it. tls says that it came by TLS to us.
+func (a *App) welcomes(origin, forwardedProto string, tls bool) *refusal {
 	switch {
-	case a.TLSOnly && !secure(forwardedProto):
+	case a.TLSOnly && !tls && !secure(forwardedProto):
 		return &refusal{codeTLSOnly, "Application only accepts SSL connections: connect with wss"}
 	case !a.allows(origin):
 		return &refusal{codeUnauthorised, "Origin not allowed"}

@@ -74,7 +74,7 @@ func (h *Hub) open(c *server.Conn, r *server.Request) {
 	}
 	a, no := h.apps.Load().admit(r.Path(), r.Query())
 	if no == nil {
-		no = a.config.Load().welcomes(r.Header("Origin"), r.Header("X-Forwarded-Proto"))
+		no = a.config.Load().welcomes(r.Header("Origin"), r.Header("X-Forwarded-Proto"), r.TLS() != nil)
 	}
 	if no == nil {
 		no = h.enter(a)

@@ -70,7 +70,7 @@ func (h *Hub) admitStream(key string, r *server.Request, header http.Header) (*s
 		return nil, &streamRefusal{http.StatusNotFound, "Application does not exist: there is no app with this key"}
 	}
 	config := a.config.Load()
-	if no := config.welcomes(r.Header("Origin"), r.Header("X-Forwarded-Proto")); no != nil {
+	if no := config.welcomes(r.Header("Origin"), r.Header("X-Forwarded-Proto"), r.TLS() != nil); no != nil {
 		return nil, &streamRefusal{http.StatusForbidden, no.message}
 	}
 	config.allowOrigin(header, r.Header("Origin"))

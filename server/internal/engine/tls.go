@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/roost-ws/roost/server/internal/secure"
 )
@@ -37,12 +36,6 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // errShaking is what a write returns while the handshake goes on.
 var errShaking = errors.New("the TLS handshake is not done")
-
-// plaintextBuffer is what one go at opening records can yield.
-const plaintextBuffer = 64 << 10
-
-// plaintexts are the buffers that records are opened into.
-var plaintexts = sync.Pool{New: func() any { return new([plaintextBuffer]byte) }}
 
 // secureSession puts TLS between a new connection and its session. stream is of
 // a handshake that was done before, with plaintext that was opened and not used
@@ -93,13 +86,13 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	if s.halted() {
 		return 0, calls
 	}
-	buf := plaintexts.Get().(*[plaintextBuffer]byte)
-	defer plaintexts.Put(buf)
-	s.stream.Receive(in)
+	scratch := secure.NewScratch()
+	defer scratch.Free()
+	s.stream.Receive(in, scratch)
 	for {
-		n, err := s.stream.Open(buf[:])
+		n, err := s.stream.Open(scratch.Plain[:])
 		if n > 0 {
-			calls += s.give(buf[:n])
+			calls += s.give(scratch.Plain[:n])
 		}
 		if s.c.flags&flagDetached != 0 {
 			return len(in), calls // the stream is somebody else's now

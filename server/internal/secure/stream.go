@@ -5,6 +5,7 @@
 package secure
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -120,13 +121,18 @@ func (s *Stream) Abandon() {
 // was a handshake.
 func (s *Stream) Alert(record []byte) { s.pipe.Write(record) }
 
-// Receive has Open work on b, of which Unread tells what it left.
-func (s *Stream) Receive(b []byte) { s.pipe.in = b }
+// Receive has Open work on b, with the memory of scratch, until Unread.
+func (s *Stream) Receive(b []byte, scratch *Scratch) {
+	s.pipe.in = b
+	s.lend(scratch)
+}
 
-// Unread returns what Open has not used, and takes it back.
+// Unread ends Receive, and returns what Open has not used. Between two turns
+// the stream holds no buffer.
 func (s *Stream) Unread() []byte {
 	b := s.pipe.in
 	s.pipe.in = nil
+	s.release()
 	return b
 }
 
@@ -194,11 +200,11 @@ func (s *Stream) Drop() { s.pipe.drop() }
 // State describes the connection. The handshake must be done.
 func (s *Stream) State() tls.ConnectionState { return s.conn.ConnectionState() }
 
-// Over goes on with the stream as a connection over conn, which reads and
-// writes like any other: for net/http. What was received and not opened yet is
-// read first. Neither Open nor Seal may be called before Back.
+// Over, in place of Unread, goes on with the stream as a connection over conn,
+// which reads and writes like any other: for net/http. What was received and not
+// opened yet is read first. Neither Open nor Seal may be called before Back.
 func (s *Stream) Over(conn net.Conn) net.Conn {
-	s.pipe.in = append([]byte(nil), s.pipe.in...) // it was somebody's buffer
+	s.pipe.in = bytes.Clone(s.Unread())
 	s.pipe.conn = conn
 	return s.conn
 }
