@@ -42,8 +42,7 @@ func (c *Collector) Add(b []byte, max int) (whole bool, err error) {
 			}
 			continue
 		}
-		c.left--
-		if c.message < messageHeadLen {
+		if c.left--; c.message < messageHeadLen {
 			c.head[c.message] = x
 		}
 		c.message++
@@ -56,7 +55,8 @@ func (c *Collector) Add(b []byte, max int) (whole bool, err error) {
 				return false, ErrBigHello
 			}
 		}
-		if c.total > 0 && c.message >= c.total {
+		// crypto/tls opens whole records only.
+		if c.total > 0 && c.message >= c.total && c.left == 0 {
 			return true, nil
 		}
 	}

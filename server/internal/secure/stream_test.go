@@ -162,7 +162,6 @@ func feed(s *Stream, b []byte, size int) (plain []byte, err error) {
 		if left := s.Unread(); len(left) > 0 {
 			return plain, errors.New("whole turns leave nothing")
 		}
-		clear(scratch.Plain[:])
 		clear(scratch.raw[:cap(scratch.raw)]) // it is somebody else's now
 		scratch.Free()
 	}
