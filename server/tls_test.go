@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"errors"
@@ -14,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gobwas/ws"
 	coder "github.com/coder/websocket"
+	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
 )
 
@@ -63,7 +64,7 @@ func (s *secureSite) plain() *client {
 	}
 	s.t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
-	c := &client{Conn: conn, t: s.t, r: newReader(conn)}
+	c := &client{Conn: conn, t: s.t, r: bufio.NewReader(conn)}
 	return c
 }
 
@@ -258,7 +259,7 @@ func TestTLSBadHello(t *testing.T) {
 		for range 4 {
 			big = append(append(big, make([]byte, 16384-4)...), record(16384, 0, 0, 0, 0)...)
 		}
-		const recordOverflow, unexpected, version, protocol = 22, 10, 70, 120
+		const recordOverflow, unexpected = 22, 10
 		for name, c := range map[string]struct {
 			bytes       []byte
 			description byte
@@ -379,7 +380,7 @@ func TestTLSEnds(t *testing.T) {
 		}
 
 		c = s.open()
-		c.send(text("one"), closeFrame(1000), text("two"))
+		c.send(text("one"), goodbye(1000, ""), text("two"))
 		c.expect(ws.OpText, "one")
 		c.expectClose(1000)
 		c.Close()
@@ -432,27 +433,4 @@ func TestTLSSlowReader(t *testing.T) {
 		}
 		_ = deaf
 	})
-}
-
-// L4: key updates are answered, but not for a client that does not take the
-// answers: it costs a bounded amount of memory and is cut in the end.
-// L5: crypto/tls refuses to renegotiate; see TestTLSRenegotiation.
-func TestTLSKeyUpdateFlood(t *testing.T) {
-	watch(t)
-	s := startTLS(t, Handler{OnMessage: echo}, Config{})
-	c := s.open()
-	update := keyUpdater(t, c.Conn.(tlsConn).Conn)
-	for range 10 {
-		update()
-		c.echo("under a new key")
-	}
-	for range 40 { // more than crypto/tls lets pass without a word of data
-		if update() != nil {
-			break
-		}
-	}
-	if _, err := io.Copy(io.Discard, c.r); isTimeout(err) || err == nil {
-		t.Errorf("a flood of key updates ends with %v", err)
-	}
-	s.open().echo("hello")
 }

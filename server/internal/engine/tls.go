@@ -68,8 +68,9 @@ func (s *secured) Start() {
 		s.c.flags |= flagOwing // there may be plaintext that nobody has read
 		return
 	}
-	s.shake.due = s.c.Now() + s.c.loop.e.shaking.timeout
-	s.c.DueBy(s.shake.due)
+	q := &s.c.loop.e.shaking
+	s.shake.due = s.c.Now() + q.timeout
+	s.c.DueBy(s.c.Now() + q.patience())
 }
 
 // Data opens records and gives the session what is in them.
@@ -180,14 +181,21 @@ func (s *secured) Ended(fault error) {
 // Tick minds the handshake's deadline beside the session's own.
 func (s *secured) Tick(now Tick) {
 	if s.shake != nil && now >= s.shake.due {
-		s.c.loop.e.Counts.TLSTimeouts.Add(1)
-		s.c.end(errLate)
+		s.late()
 		return
 	}
 	s.Session.Tick(now)
 	if s.shake != nil {
-		s.c.DueBy(s.shake.due)
+		q := &s.c.loop.e.shaking
+		q.relieve(now)
+		s.c.DueBy(min(s.shake.due, now+q.patience()))
 	}
+}
+
+// late ends a connection whose handshake took too long.
+func (s *secured) late() {
+	s.c.loop.e.Counts.TLSTimeouts.Add(1)
+	s.c.end(errLate)
 }
 
 var errLate = errors.New("tls: the handshake took too long")
@@ -196,6 +204,10 @@ var errLate = errors.New("tls: the handshake took too long")
 func (s *secured) Asked() {
 	if h := s.shake; h != nil && h.holder.CompareAndSwap(withOwnerAgain, withOwner) {
 		s.stepped()
+	}
+	if h := s.shake; h != nil && h.slow.Load() && h.holder.Load() == withOwner {
+		s.late()
+		return
 	}
 	s.Session.Asked()
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"crypto/tls"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -16,6 +17,8 @@ type shake struct {
 	due    Tick
 	holder atomic.Uint32 // who has the stream, raw, and what follows
 	begun  bool          // it counts against TLSHandshakes
+	slow   atomic.Bool   // others need its place
+	over   atomic.Bool   // it does not count any more
 	done   bool
 	err    error
 }
@@ -40,11 +43,19 @@ type shaking struct {
 	most    int // handshakes at a time
 	runners int // goroutines that compute
 
-	mu      sync.Mutex // guards below
-	steps   fifo       // begun, and their clients have answered
-	waiting fifo       // their ClientHello is there
+	mu      sync.Mutex     // guards below
+	steps   fifo[*secured] // begun, and their clients have answered
+	waiting fifo[*secured] // their ClientHello is there
+	order   fifo[begun]    // oldest first; some are over
 	begun   int
 	running int
+}
+
+// begun is a handshake that counts against TLSHandshakes.
+type begun struct {
+	c     *Conn
+	h     *shake
+	since Tick
 }
 
 // greet takes bytes that came before the handshake was done. While the stream
@@ -103,7 +114,7 @@ func (s *secured) abandon() bool {
 	}
 	if h.begun && !h.done {
 		s.stream.Abandon()
-		s.c.loop.e.shaking.release()
+		s.c.loop.e.shaking.release(h)
 	}
 	return true
 }
@@ -120,7 +131,7 @@ func (q *shaking) step(w *worker, s *secured) {
 			raw = nil
 		}
 		if h.done, h.err = s.stream.Step(raw); h.done {
-			q.release()
+			q.release(h)
 		}
 		if h.holder.CompareAndSwap(withRunner, withOwnerAgain) {
 			if s.c.word.signal(sigAsked) {
@@ -132,12 +143,12 @@ func (q *shaking) step(w *worker, s *secured) {
 			return
 		}
 	} else if !h.begun {
-		q.release() // next had counted it
+		q.release(h) // next had counted it
 		return
 	}
 	if !h.done {
 		s.stream.Abandon()
-		q.release()
+		q.release(h)
 	}
 	s.stream.Drop()
 }
@@ -157,6 +168,40 @@ func (q *shaking) push(s *secured) {
 	}
 }
 
+// relieve ends a handshake that others wait for. Those that wait call it.
+func (q *shaking) relieve(now Tick) {
+	q.mu.Lock()
+	victim := q.victim(now)
+	q.mu.Unlock()
+	if victim.h != nil {
+		victim.h.slow.Store(true)
+		victim.c.Ask()
+	}
+}
+
+// victim finds, under mu, the handshake that has waited longest for its client,
+// if it has for long while others wait for a place: clients that never answer
+// must not keep out those that would.
+func (q *shaking) victim(now Tick) (oldest begun) {
+	if q.waiting.len() == 0 || q.begun < q.most {
+		return begun{}
+	}
+	for q.order.len() > 0 {
+		if oldest = q.order.first(); !oldest.h.over.Load() {
+			break
+		}
+		q.order.pop()
+	}
+	if q.order.len() == 0 || now < oldest.since+q.patience() {
+		return begun{}
+	}
+	return q.order.pop()
+}
+
+// patience is how long a handshake may wait for its client while others wait for
+// its place.
+func (q *shaking) patience() Tick { return max(1, q.timeout/5) }
+
 // hire decides, under mu, whether a runner more is needed, and counts it.
 func (q *shaking) hire() bool {
 	if q.running == q.runners || q.steps.len() == 0 && (q.waiting.len() == 0 || q.begun >= q.most) {
@@ -170,21 +215,31 @@ func (q *shaking) hire() bool {
 func (q *shaking) next() *secured {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if s := q.steps.pop(); s != nil {
-		return s
+	if q.steps.len() > 0 {
+		return q.steps.pop()
 	}
-	if q.begun < q.most {
-		if s := q.waiting.pop(); s != nil {
-			q.begun++
-			return s
+	if q.begun < q.most && q.waiting.len() > 0 {
+		// When more wait than there are places, those that came first have hardly
+		// time left; the newest may still make it.
+		take := q.waiting.pop
+		if q.waiting.len() > q.most {
+			take = q.waiting.popLast
 		}
+		s := take()
+		q.begun++
+		for q.order.len() > 0 && q.order.first().h.over.Load() {
+			q.order.pop()
+		}
+		q.order.push(begun{s.c, s.shake, s.c.Now()})
+		return s
 	}
 	q.running--
 	return nil
 }
 
 // release makes room for another handshake.
-func (q *shaking) release() {
+func (q *shaking) release(h *shake) {
+	h.over.Store(true)
 	q.mu.Lock()
 	q.begun--
 	hire := q.hire()
@@ -207,29 +262,36 @@ func (q *shaking) run() {
 // the configuration, which may fetch a certificate, must not stop them all.
 const shakingMin = 4
 
-// fifo is a queue of handshakes.
-type fifo struct {
-	items []*secured
+// fifo is a queue.
+type fifo[T any] struct {
+	items []T
 	head  int
 }
 
-func (f *fifo) len() int { return len(f.items) - f.head }
+func (f *fifo[T]) len() int { return len(f.items) - f.head }
 
-func (f *fifo) push(s *secured) {
+func (f *fifo[T]) first() T { return f.items[f.head] }
+
+func (f *fifo[T]) push(v T) {
 	if f.head > 64 && f.head > len(f.items)/2 {
-		f.items, f.head = append([]*secured(nil), f.items[f.head:]...), 0
+		f.items, f.head = slices.Clone(f.items[f.head:]), 0
 	}
-	f.items = append(f.items, s)
+	f.items = append(f.items, v)
 }
 
-func (f *fifo) pop() *secured {
-	if f.len() == 0 {
-		return nil
-	}
-	s := f.items[f.head]
-	f.items[f.head] = nil
+func (f *fifo[T]) pop() (v T) {
+	v, f.items[f.head] = f.items[f.head], v
 	if f.head++; f.head == len(f.items) {
 		f.items, f.head = nil, 0
 	}
-	return s
+	return v
+}
+
+func (f *fifo[T]) popLast() (v T) {
+	last := len(f.items) - 1
+	v, f.items[last] = f.items[last], v
+	if f.items = f.items[:last]; f.head == last {
+		f.items, f.head = nil, 0
+	}
+	return v
 }

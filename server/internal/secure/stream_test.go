@@ -172,9 +172,9 @@ func feed(s *Stream, b []byte, size int) (plain []byte, err error) {
 // comes out on both sides; and between two turns no buffer is held.
 func TestEveryCut(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 100, 1 << 20} {
+		for _, size := range []int{1, 4, 5, 6, 100, 1 << 20} {
 			s, c := shake(t, version, size)
-			for _, text := range []string{"x", strings.Repeat("hello ", 50), strings.Repeat("0123456789", 5000)} {
+			for _, text := range []string{"x", strings.Repeat("hello ", 50), strings.Repeat("0123456789", 2000)} {
 				c.Write([]byte(text))
 				var got []byte
 				for len(got) < len(text) {
