@@ -2,7 +2,6 @@ package push
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -82,15 +81,14 @@ func (a *app) leave(r *roster, m *member) {
 	s.mu.Lock()
 	ch.count--
 	if len(r.subs) == 0 {
-		i := slices.Index(ch.rosters, r)
-		ch.rosters = slices.Delete(ch.rosters, i, i+1)
+		ch.drop(r)
 	}
 	if m != nil {
 		asleep = a.leaveMember(ch, m, asleep)
 	}
 	switch {
-	case len(ch.rosters) == 0:
-		delete(s.channels, ch.name)
+	case ch.rosters == nil:
+		s.channels.remove(ch)
 		a.happened(ch, Notice{Name: ChannelVacated})
 		if ch.followed {
 			a.history.left(ch.name, a.hub.now())
@@ -118,7 +116,7 @@ func (a *app) deliver(name string, m *message, keep keep) {
 	s := a.directory.stripe(name)
 	s.mu.Lock()
 	config := a.config.Load() // after the lock, for forgetUnruled
-	ch := s.channels[name]
+	ch := s.channels.get(name)
 	if keep.cached != nil {
 		a.cache.put(name, keep.cached, config.Limits.CacheBytes)
 		if ch != nil && ch.special != nil {
@@ -145,8 +143,12 @@ func (a *app) hand(ch *channel, m *message, asleep []*shard) []*shard {
 	ch.serial++
 	m.serial = ch.serial
 	m.app = a
-	m.left.Store(int32(len(ch.rosters)))
-	for _, r := range ch.rosters {
+	loops := int32(0)
+	for r := ch.rosters; r != nil; r = r.next {
+		loops++
+	}
+	m.left.Store(loops)
+	for r := ch.rosters; r != nil; r = r.next {
 		r.pending.Add(1)
 		if s := a.hub.shards[r.loop]; s.put(delivery{roster: r, message: m}) {
 			asleep = append(asleep, s)

@@ -105,7 +105,7 @@ func (a *app) tellDueCount(name string, now time.Time) (done bool) {
 	asleep := onStack[:0]
 	s := a.directory.stripe(name)
 	s.mu.Lock()
-	ch := s.channels[name]
+	ch := s.channels.get(name)
 	switch {
 	case ch == nil || ch.special == nil || !ch.special.due:
 		done = true

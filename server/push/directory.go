@@ -1,7 +1,6 @@
 package push
 
 import (
-	"hash/maphash"
 	"sync"
 	"unsafe"
 )
@@ -10,8 +9,8 @@ import (
 // it is guarded by the stripe of the directory that it is in.
 type channel struct {
 	name string
-	// rosters has one entry for each loop that has subscribers.
-	rosters []*roster
+	// rosters is the first of a list with one for each loop that has subscribers.
+	rosters *roster
 	// serial is the number of the last message that was handed to the rosters.
 	serial uint64
 	// What the name says, as in channelKind.
@@ -26,7 +25,7 @@ type channel struct {
 
 // channelBytesMax is the memory of a channel beside its subscribers: with one
 // channel per user there are as many as there are connections.
-const channelBytesMax = 64
+const channelBytesMax = 48
 
 const _ = uint(channelBytesMax - unsafe.Sizeof(channel{})) // does not compile when exceeded
 
@@ -62,40 +61,43 @@ const directoryStripes = 64
 
 type stripe struct {
 	mu       sync.Mutex
-	channels map[string]*channel // guarded by mu; nil until there is one
+	channels channelSet // guarded by mu
 }
 
-var directorySeed = maphash.MakeSeed()
-
 func (d *directory) stripe(name string) *stripe {
-	return &d.stripes[maphash.String(directorySeed, name)%directoryStripes]
+	return &d.stripes[hashOf(name)%directoryStripes]
 }
 
 // make returns the named channel, new if need be. s is locked.
 func (s *stripe) make(name string) (ch *channel, isNew bool) {
-	if ch = s.channels[name]; ch != nil {
+	if ch = s.channels.get(name); ch != nil {
 		return ch, false
-	}
-	if s.channels == nil {
-		s.channels = make(map[string]*channel)
 	}
 	kind := kindOf(name)
 	ch = &channel{name: name, presence: kind.presence, cache: kind.cache, user: kind.user}
-	s.channels[name] = ch
+	s.channels.put(ch)
 	return ch, true
 }
 
 // rosterOn returns the channel's roster on the given loop, new if need be. From
 // here on, every message of the channel goes to that roster.
 func (ch *channel) rosterOn(loop int) *roster {
-	for _, r := range ch.rosters {
+	for r := ch.rosters; r != nil; r = r.next {
 		if int(r.loop) == loop {
 			return r
 		}
 	}
-	r := &roster{channel: ch, loop: int32(loop)}
-	ch.rosters = append(ch.rosters, r)
-	return r
+	ch.rosters = &roster{channel: ch, loop: int32(loop), next: ch.rosters}
+	return ch.rosters
+}
+
+// drop takes an empty roster out of the channel.
+func (ch *channel) drop(r *roster) {
+	at := &ch.rosters
+	for *at != r {
+		at = &(*at).next
+	}
+	*at, r.next = r.next, nil
 }
 
 // size is how many channels there are.
@@ -103,7 +105,7 @@ func (d *directory) size() (n int) {
 	for i := range d.stripes {
 		s := &d.stripes[i]
 		s.mu.Lock()
-		n += len(s.channels)
+		n += s.channels.n
 		s.mu.Unlock()
 	}
 	return n

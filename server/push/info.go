@@ -43,7 +43,7 @@ func (h *Hub) Channel(appID, name string) (ChannelInfo, error) {
 	s := a.directory.stripe(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ch := s.channels[name]; ch != nil {
+	if ch := s.channels.get(name); ch != nil {
 		info = ch.info()
 	}
 	if kindOf(name).cache {
@@ -75,8 +75,8 @@ func (h *Hub) Channels(appID, prefix string) ([]ChannelInfo, error) {
 	for i := range a.directory.stripes {
 		s := &a.directory.stripes[i]
 		s.mu.Lock()
-		for name, ch := range s.channels {
-			if !ch.user && strings.HasPrefix(name, prefix) {
+		for ch := range s.channels.all() {
+			if !ch.user && strings.HasPrefix(ch.name, prefix) {
 				infos = append(infos, ch.info())
 			}
 		}
@@ -95,7 +95,7 @@ func (h *Hub) Users(appID, name string) ([]string, error) {
 	s := a.directory.stripe(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ch := s.channels[name]
+	ch := s.channels.get(name)
 	if ch == nil || ch.special == nil {
 		return nil, nil
 	}

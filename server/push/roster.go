@@ -13,6 +13,7 @@ import (
 // goroutine touches its subscribers.
 type roster struct {
 	channel *channel
+	next    *roster // of the channel, on another loop; guarded by the channel's stripe
 	loop    int32
 	// pending is how many messages were handed to the roster and are not yet
 	// delivered to all of it. It grows under the channel's lock.

@@ -203,8 +203,8 @@ func (h *Hub) endStreams(a *app) {
 	for i := range a.directory.stripes {
 		s := &a.directory.stripes[i]
 		s.mu.Lock()
-		for _, ch := range s.channels {
-			for _, r := range ch.rosters {
+		for ch := range s.channels.all() {
+			for r := ch.rosters; r != nil; r = r.next {
 				_ = h.shards[r.loop].post(int(r.loop), func() { r.endStreams(why) }) // or the loop is gone, and they with it
 			}
 		}

@@ -16,8 +16,8 @@ func (h *Hub) TopChannels(appID string, n int) (top []ChannelInfo, all int, err 
 	for i := range a.directory.stripes {
 		s := &a.directory.stripes[i]
 		s.mu.Lock()
-		all += len(s.channels)
-		for _, ch := range s.channels {
+		all += s.channels.n
+		for ch := range s.channels.all() {
 			if !ch.user && (len(top) < n || n > 0 && int(ch.count) > top[len(top)-1].Subscriptions) {
 				top = insertTop(top, n, ch.info())
 			}
