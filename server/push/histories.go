@@ -236,11 +236,26 @@ func (h *histories) drop(name string) {
 	}
 }
 
+// expireBatch is how many rings are looked at before publishers have their turn.
+const expireBatch = 256
+
 // expire forgets what is over, and reports whether anything is left.
 func (h *histories) expire(now time.Time) (left bool) {
+	more := true
+	for more {
+		left, more = h.expireSome(now)
+	}
+	return left
+}
+
+// expireSome is expire for a batch of rings. There may be more of them.
+func (h *histories) expireSome(now time.Time) (left, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for len(h.order) > 0 && !now.Before(h.order[0].expires) {
+	for n := 0; len(h.order) > 0 && !now.Before(h.order[0].expires); n++ {
+		if n == expireBatch {
+			return true, true
+		}
 		r := h.order[0]
 		if !r.followed {
 			h.forget(r)
@@ -255,7 +270,7 @@ func (h *histories) expire(now time.Time) (left bool) {
 		r.expires = now.Add(r.ttl)
 		heap.Fix(&h.order, 0)
 	}
-	return len(h.order) > 0
+	return len(h.order) > 0, false
 }
 
 // settled counts what became of a subscription that wanted to resume.

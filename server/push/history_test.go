@@ -144,6 +144,29 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+// Whatever is over is forgotten at once, however much it is; nothing else is.
+func TestHistoriesExpireTogether(t *testing.T) {
+	var h histories
+	limits := AppLimits{HistoryChannels: 10 * expireBatch, HistoryChannelBytes: 1000, HistoryBytes: 1 << 30}
+	now := time.Unix(1_700_000_000, 0)
+	for i := range 3*expireBatch + 1 {
+		rule := HistoryRule{Pattern: "*", TTL: time.Minute}.withDefaults()
+		if i == 0 {
+			rule.TTL++
+		}
+		h.keep(fmt.Sprint(i), &kept{frame: make([]byte, 10), at: now}, &rule, &limits, false)
+	}
+	if left := h.expire(now.Add(time.Minute - 1)); !left || len(h.order) != 3*expireBatch+1 {
+		t.Errorf("%d channels before the time", len(h.order))
+	}
+	if left := h.expire(now.Add(time.Minute)); !left || len(h.order) != 1 || h.byName["0"] == nil {
+		t.Errorf("%d channels after the time", len(h.order))
+	}
+	if left := h.expire(now.Add(time.Hour)); left || h.bytes != 0 {
+		t.Errorf("%d bytes in the end", h.bytes)
+	}
+}
+
 // When the channel that was just used would be the next to go, the one after it goes.
 func TestHistoryEvictsTheNextToExpire(t *testing.T) {
 	var h histories

@@ -42,7 +42,7 @@ func (h *Hub) History(appID, channel, since string, limit int) (Recalled, error)
 	if id != (position{}) {
 		r.ID = id.String()
 	}
-	if limit = min(limit, MaxRecall); len(events) > limit {
+	if limit = min(max(limit, 0), MaxRecall); len(events) > limit {
 		if since == "" {
 			events = events[len(events)-limit:]
 		} else {
