@@ -9,7 +9,7 @@ import (
 	"github.com/roost-ws/roost/server/internal/wire"
 )
 
-// Conn is a WebSocket connection. Its methods may be called by any goroutine,
+// Conn is a WebSocket connection, or a stream. Its methods may be called by any goroutine,
 // also after it was closed, unless they say otherwise.
 type Conn struct {
 	pipe  engine.Conn

@@ -55,7 +55,7 @@ func (c *client) stream(target string) io.Reader {
 	return res.Body
 }
 
-// expectChunk reads one chunk of a stream as it is on the wire.
+// expectData reads as much of a stream as there is in want.
 func (c *client) expectData(body io.Reader, want string) {
 	c.t.Helper()
 	b := make([]byte, len(want))

@@ -129,7 +129,8 @@ func subscribers(t testing.TB, h *Hub, channel string, n int) {
 func TestStreamOfEvents(t *testing.T) {
 	app := testApp
 	app.ClientEvents, app.SubscriptionCount = true, true
-	h, addr := start(t, Config{Apps: []App{app}})
+	heard := &record{}
+	h, addr := start(t, Config{Apps: []App{app}, Notifier: heard})
 	l := ask(t, addr, "/some/prefix/app/key/sse?channel=a,b&channels=news,private-x&auth="+signToken(t, app, claims(map[string]any{"subscribe": []string{"private-*"}})))
 	for name, want := range map[string]string{
 		"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "Access-Control-Allow-Origin": "*", "Vary": "",
@@ -144,6 +145,8 @@ func TestStreamOfEvents(t *testing.T) {
 	for _, channel := range []string{"a,b", "news", "private-x"} {
 		l.expect(`{"event":"pusher_internal:subscription_count","channel":"` + channel + `","data":"{\"subscription_count\":1}"}`)
 	}
+	heard.expect(t, "channel_occupied a,b", "subscription_count a,b 1", "channel_occupied news", "subscription_count news 1",
+		"channel_occupied private-x", "subscription_count private-x 1")
 	publish(t, h, "news", "e", "line\nline <é> \u2028")
 	l.expect(`{"event":"e","channel":"news","data":"line\nline <é> ` + "\u2028" + `"}`)
 	data, _ := ParseJSON([]byte("{\n\"a\": 1}"))
