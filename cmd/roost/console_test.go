@@ -67,11 +67,12 @@ func TestConsole(t *testing.T) {
 	desk.do(t, map[string]any{"do": "click", "selector": "#send"})
 	desk.wait(t, `document.getElementById('problem').textContent.includes('a b')`)
 
+	desk.do(t, map[string]any{"do": "click", "selector": "#all"})
+	desk.wait(t, `stream?.readyState === EventSource.OPEN && stream.url.endsWith('&all')`)
 	// What a client says at its end is hostile, too.
 	c.conn.WriteControl(8, append([]byte{0x0f, 0xa0}, "<img src=x onerror=window.harm=1>"...), time.Now().Add(patience))
 	desk.wait(t, `document.querySelector('#recent .why')?.textContent.includes('<img')`)
 	desk.wait(t, `document.querySelector('#endings li').textContent.includes('4000')`)
-	desk.do(t, map[string]any{"do": "click", "selector": "#all"})
 	desk.wait(t, `[...document.querySelectorAll('#feed .disconnected')].some((row) => !row.hidden)`)
 	desk.do(t, map[string]any{"do": "fill", "selector": "#filter", "text": "goal"})
 	desk.wait(t, `[...document.querySelectorAll('#feed li')].filter((row) => !row.hidden).length === 1`)

@@ -140,6 +140,7 @@ No app is configured, so one was made. It is gone when this process ends; to kee
 		scheme, portOption = "https", "wssPort"
 	}
 	fmt.Fprintf(w, `Look at it:  %[8]s://%[6]s/
+Demos:       %[8]s://%[6]s/demo/
 
 In a web page (npm install pusher-js):
 

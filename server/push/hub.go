@@ -221,8 +221,8 @@ func (h *Hub) publish(a *app, e *Event, ids []string) []string {
 			id = m.kept.position.String()
 		}
 		ids = append(ids, id)
-		a.show(func() Happening {
-			return Happening{Kind: WatchEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text())}
+		a.show(WatchEvent, func() Happening {
+			return Happening{Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text())}
 		})
 	}
 	return ids

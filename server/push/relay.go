@@ -40,9 +40,9 @@ func (h *Hub) relay(s *session, event clientEvent) {
 	m := h.newMessage(frame, plain, id)
 	m.born = born()
 	s.app.deliver(name, m, keep{event: kept{frame: frame, plain: plain, exclude: id}, client: true})
-	s.app.show(func() Happening {
+	s.app.show(WatchClientEvent, func() Happening {
 		return Happening{
-			Kind: WatchClientEvent, Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text()),
+			Channel: name, Event: string(e.Name.Bytes()), Data: string(e.text()),
 			SocketID: id.String(), UserID: userID,
 		}
 	})

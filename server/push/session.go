@@ -86,7 +86,7 @@ func (h *Hub) open(c *server.Conn, r *server.Request) {
 	s := &session{app: a, conn: c}
 	c.SetValue(s)
 	s.tally().opened.Add(1)
-	a.show(func() Happening { return Happening{Kind: WatchConnected, SocketID: h.socketID(c).String()} })
+	a.show(WatchConnected, func() Happening { return Happening{SocketID: h.socketID(c).String()} })
 	if within := a.config.Load().AuthorisedWithin; within > 0 {
 		h.await(s, within)
 	}
@@ -138,7 +138,7 @@ func (h *Hub) close(c *server.Conn) {
 	s.tally().closed.Add(1)
 	s.app.connections.Add(-1)
 	h.connections.Add(-1)
-	s.app.show(func() Happening { return Happening{Kind: WatchDisconnected, SocketID: h.socketID(c).String()} })
+	s.app.show(WatchDisconnected, func() Happening { return Happening{SocketID: h.socketID(c).String()} })
 }
 
 // message serves one message of a client.

@@ -37,7 +37,7 @@ func (h *Hub) openStream(c *server.Conn) {
 	s := &session{app: req.app, conn: c}
 	c.SetValue(s)
 	s.tally().opened.Add(1)
-	s.app.show(func() Happening { return Happening{Kind: WatchConnected, SocketID: h.socketID(c).String()} })
+	s.app.show(WatchConnected, func() Happening { return Happening{SocketID: h.socketID(c).String()} })
 	sh := h.shards[c.Loop()]
 	if b := req.bearer; b != nil && b.who != nil {
 		s.rarely().user = &signedIn{identity: *b.who}

@@ -51,6 +51,7 @@ var ErrTooManyWatches = errors.New("push: too many are watching")
 // Watch shows what happens in one app. It is a sample when too much happens.
 type Watch struct {
 	app     *app
+	kinds   []string // none: all
 	items   chan Happening
 	skipped atomic.Uint64
 	mu      sync.Mutex
@@ -58,9 +59,9 @@ type Watch struct {
 	over    bool      // guarded by mu
 }
 
-// Watch begins to show what happens in an app. Whoever calls it must call Close.
-// An app that nobody watches pays one look at a pointer for each event.
-func (h *Hub) Watch(appID string) (*Watch, error) {
+// Watch begins to show what happens in an app, or what of it is of the given
+// kinds. Whoever calls it must call Close. An app that nobody watches pays one look at a pointer for each event.
+func (h *Hub) Watch(appID string, kinds ...string) (*Watch, error) {
 	a := h.apps.Load().byID[appID]
 	if a == nil {
 		return nil, ErrNoApp
@@ -69,7 +70,7 @@ func (h *Hub) Watch(appID string) (*Watch, error) {
 		h.watches.Add(-1)
 		return nil, ErrTooManyWatches
 	}
-	w := &Watch{app: a, items: make(chan Happening, watchQueue)}
+	w := &Watch{app: a, kinds: slices.Clone(kinds), items: make(chan Happening, watchQueue)}
 	a.changeWatches(func(all []*Watch) []*Watch { return append(slices.Clone(all), w) })
 	return w, nil
 }
@@ -115,16 +116,19 @@ func (a *app) changeWatches(change func([]*Watch) []*Watch) {
 
 // show tells those who watch a. happening is called only when somebody does and
 // gets to see it.
-func (a *app) show(happening func() Happening) {
+func (a *app) show(kind string, happening func() Happening) {
 	if all := a.watchers.Load(); all != nil {
-		a.showTo(*all, happening)
+		a.showTo(*all, kind, happening)
 	}
 }
 
-func (a *app) showTo(all []*Watch, happening func() Happening) {
+func (a *app) showTo(all []*Watch, kind string, happening func() Happening) {
 	now := a.hub.now()
 	var made *Happening
 	for _, w := range all {
+		if len(w.kinds) > 0 && !slices.Contains(w.kinds, kind) {
+			continue
+		}
 		w.mu.Lock()
 		switch {
 		case w.over:
@@ -133,7 +137,7 @@ func (a *app) showTo(all []*Watch, happening func() Happening) {
 		default:
 			if made == nil {
 				one := happening()
-				one.At, one.Data = now, clip(one.Data)
+				one.At, one.Kind, one.Data = now, kind, clip(one.Data)
 				made = &one
 			}
 			w.items <- *made // there is room, and only here it is filled
@@ -152,7 +156,7 @@ func clip(data string) string {
 
 // show tells those who watch the app what s did with a channel.
 func (s *session) show(kind, channel string) {
-	s.app.show(func() Happening {
-		return Happening{Kind: kind, Channel: channel, SocketID: s.app.hub.socketID(s.conn).String()}
+	s.app.show(kind, func() Happening {
+		return Happening{Channel: channel, SocketID: s.app.hub.socketID(s.conn).String()}
 	})
 }

@@ -61,6 +61,20 @@ func TestWatch(t *testing.T) {
 			t.Fatalf("got  %.200s\nwant %.200s", got, want)
 		}
 	}
+	events, err := h.Watch("1", WatchEvent, WatchClientEvent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet, _ := pushtest.Connect(t, addr, "key")
+	quiet.Subscribe("news")
+	publish(t, h, "news", "e", "x")
+	if got := seen(t, events); got != "event channel=news event=e data=x socket= user=" {
+		t.Errorf("who wants to see events sees %s", got)
+	}
+	events.Close()
+	for range 3 {
+		seen(t, w)
+	}
 	w.Close()
 	w.Close() // does nothing
 	if got := seen(t, w); got != "over" {
@@ -131,7 +145,7 @@ func TestNobodyWatchesForFree(t *testing.T) {
 	a, _ := stage(t, 1)
 	made := 0
 	happening := func() Happening { made++; return Happening{} }
-	if n := testing.AllocsPerRun(100, func() { a.show(happening) }); n != 0 || made != 0 {
+	if n := testing.AllocsPerRun(100, func() { a.show(WatchEvent, happening) }); n != 0 || made != 0 {
 		t.Errorf("%v allocations, and %d descriptions were made", n, made)
 	}
 }

@@ -30,7 +30,12 @@ type happening struct {
 // feed streams what happens in an app as server-sent events, for as long as
 // somebody reads. What it holds is bounded by the Watch.
 func (c *Console) feed(w http.ResponseWriter, r *http.Request) {
-	watch, err := c.config.Hub.Watch(r.URL.Query().Get("app"))
+	// In a storm of people who come back, they must not take the place of events.
+	kinds := []string{push.WatchEvent, push.WatchClientEvent}
+	if r.URL.Query().Has("all") {
+		kinds = nil
+	}
+	watch, err := c.config.Hub.Watch(r.URL.Query().Get("app"), kinds...)
 	switch {
 	case errors.Is(err, push.ErrTooManyWatches):
 		w.Header().Set("Retry-After", "5")
