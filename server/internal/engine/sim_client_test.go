@@ -3,8 +3,6 @@ package engine
 import (
 	"io"
 	"time"
-
-	"github.com/roost-ws/roost/server/internal/sim"
 )
 
 // simClient is one client of the simulation. It believes nothing: every unit
@@ -12,7 +10,7 @@ import (
 type simClient struct {
 	r      *simRun
 	id     uint32
-	c      sim.Client
+	c      simConn
 	slow   bool // reads little at a time, and seldom
 	sent   uint32
 	echoed uint32
@@ -53,6 +51,9 @@ func (r *simRun) client(id uint32) {
 	if !cl.connect() {
 		return
 	}
+	if ending == endDetached && cl.c.tls != nil {
+		ending = endGently // whoever takes the descriptor would have to take its TLS, too
+	}
 	units := r.w.Rand.IntN(r.units)
 	for i := range units {
 		if ending >= endAbruptly && i == units/2 {
@@ -69,12 +70,17 @@ func (r *simRun) client(id uint32) {
 func (cl *simClient) connect() bool {
 	r := cl.r
 	for {
-		c, err := r.door().Dial()
+		door := r.door()
+		dialled, err := door.Dial()
 		if err != nil {
 			if !r.stopped {
 				r.w.Fail("client %d: %v", cl.id, err)
 			}
 			return false
+		}
+		c := simConn{Client: dialled}
+		if r.cfg.TLS != nil && door == r.listener {
+			c = r.secured(dialled)
 		}
 		cl.c, cl.buf, cl.ended = c, nil, nil
 		cl.write(appendUnit(nil, kindHello, cl.id, 0, r.w.Rand.IntN(50)))
@@ -98,10 +104,18 @@ func (cl *simClient) mute() {
 	if err != nil {
 		return
 	}
-	cl.c = c
+	cl.c = simConn{Client: c}
 	if cl.r.w.Rand.IntN(2) == 0 {
 		hello := appendUnit(nil, kindHello, cl.id, 0, 20)
-		cl.write(hello[:1+cl.r.w.Rand.IntN(len(hello)-1)])
+		hello = hello[:1+cl.r.w.Rand.IntN(len(hello)-1)]
+		if cl.r.cfg.TLS == nil {
+			cl.write(hello)
+		} else {
+			c.Send(hello)
+		}
+	}
+	for cl.r.cfg.TLS != nil && cl.ended == nil {
+		_, cl.ended = c.Read(make([]byte, 100)) // an alert is no unit
 	}
 	cl.until(func() bool { return false })
 	c.Close()

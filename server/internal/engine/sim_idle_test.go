@@ -74,7 +74,12 @@ func (r *simRun) checkQueue(l *Loop) {
 }
 
 func (r *simRun) forgotten(c *Conn) error {
-	s := c.session.(*simSession)
+	session := c.session
+	t, withTLS := session.(*secured)
+	if withTLS {
+		session = t.Session
+	}
+	s := session.(*simSession)
 	k, ok := r.k.Look(int(c.fd))
 	switch {
 	case !ok:
@@ -90,6 +95,12 @@ func (r *simRun) forgotten(c *Conn) error {
 	switch {
 	case k.Pending:
 		return nil
+	case withTLS && t.shake != nil && t.shake.holder.Load() == withRunner && r.e.shaking.running > 0:
+		return nil
+	case withTLS && t.shake != nil && t.shake.holder.Load() != withOwner && r.e.shaking.begun < r.e.shaking.most:
+		return fmt.Errorf("its handshake waits for nobody")
+	case withTLS && t.pending() > 0 && !k.Refused && (t.shake == nil || t.shake.holder.Load() == withOwner):
+		return fmt.Errorf("%d bytes of records wait, and nobody will send them", t.pending())
 	case c.out != nil && !c.out.empty() && !k.Refused:
 		return fmt.Errorf("%d bytes wait, and nobody will send them", c.out.bytes)
 	case c.flags&flagPaused != 0:

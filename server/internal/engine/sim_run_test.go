@@ -277,7 +277,7 @@ func (r *simRun) stop() {
 			accepted, refused, r.refusals, r.declined, closed, detached, r.farewells)
 	}
 	// Those on their way back to the pool are not counted by the engine any more.
-	if most := 2 * (r.cfg.Workers + 2*r.cfg.Loops + 1); r.pool.Peak() > most {
+	if most := 2 * (r.cfg.Workers + 2*r.cfg.Loops + 1 + e.shaking.runners); r.pool.Peak() > most {
 		w.Fail("%d goroutines at a time, want at most %d", r.pool.Peak(), most)
 	}
 	for _, l := range e.loops {

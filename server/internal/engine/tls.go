@@ -17,6 +17,8 @@ type secured struct {
 	stream  *secure.Stream
 	shake   *shake // until the handshake is done
 	rest    []byte // plaintext that the session did not use; nil as a rule
+	fault   error  // what is behind it; io.EOF for a close_notify
+	owed    bool   // the session wants Data although no bytes came
 	since   Tick   // when the kernel refused records that carry no unit; 0: none wait
 	deaf    bool   // nothing that comes is opened any more; the session knows
 	mute    bool   // nothing can be sealed any more
@@ -81,11 +83,15 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	case s.shake != nil:
 		s.greet(in)
 		return len(in), 0
-	case s.rest != nil || len(in) == 0:
+	case s.rest != nil || s.owed || len(in) == 0:
 		calls = s.give(s.rest)
 	}
 	if s.halted() {
 		return 0, calls
+	}
+	if s.fault != nil {
+		s.broken()
+		return len(in), calls
 	}
 	scratch := secure.NewScratch()
 	defer scratch.Free()
@@ -100,7 +106,11 @@ func (s *secured) Data(in []byte) (used, calls int) {
 		}
 		if err != nil {
 			s.stream.Unread()
-			s.broken(err)
+			if s.fault = err; s.halted() {
+				s.c.flags |= flagOwing // what came before it is first
+			} else {
+				s.broken()
+			}
 			return len(in), calls
 		}
 		if n == 0 || s.halted() {
@@ -129,6 +139,7 @@ func (s *secured) give(b []byte) (calls int) {
 		s.rest = bytes.Clone(b[used:])
 		c.flags |= flagOwing
 	}
+	s.owed = c.flags&flagOwing != 0
 	return calls
 }
 
@@ -140,9 +151,9 @@ func (s *secured) halted() bool {
 
 // broken ends the client's side of the stream: with its close_notify, or
 // because something is wrong.
-func (s *secured) broken(err error) {
-	if err != io.EOF {
-		s.fail(err)
+func (s *secured) broken() {
+	if s.fault != io.EOF {
+		s.fail(s.fault)
 		return
 	}
 	// "Any data received after a closure alert has been received MUST be
