@@ -1,0 +1,60 @@
+package push
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/roost-ws/roost/server/push/internal/pushtest"
+)
+
+// Users sign in on several tabs and loops, enter a room and leave it, and are
+// terminated at any moment by several callers at once. Every tab is told 4009, however
+// far it had got, and nothing of it stays: no member, no subscription, no watched user.
+func TestTerminateInParallel(t *testing.T) {
+	const room, users, tabs, rounds = "presence-room", 3, 4, 8
+	h, addr := start(t, Config{Apps: []App{testApp}})
+	done := make(chan struct{})
+	var callers, clients sync.WaitGroup
+	for range 2 {
+		callers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Duration(n%5) * time.Millisecond):
+				}
+				if _, err := h.Terminate(testApp.ID, fmt.Sprint("u", n%users)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for tab := range tabs {
+		clients.Go(func() {
+			for n := range rounds {
+				c, id := pushtest.Connect(t, addr, "key")
+				user := fmt.Sprint("u", (tab+n)%users)
+				c.SignIn("key", "secret", id, fmt.Sprintf(`{"id":%q,"watchlist":["u0","u1","u2"]}`, user))
+				c.SubscribeAs("key", "secret", id, room, fmt.Sprintf(`{"user_id":%q}`, user))
+				c.Event("pusher:unsubscribe", map[string]string{"channel": room})
+				c.SubscribeAs("key", "secret", id, room, fmt.Sprintf(`{"user_id":%q}`, user))
+				for c.IsMessage() {
+				}
+				c.ExpectClose(4009)
+				c.Drop()
+			}
+		})
+	}
+	clients.Wait()
+	close(done)
+	callers.Wait()
+	a := h.apps.Load().byID[testApp.ID]
+	eventually(t, "nothing is left", func() bool {
+		a.users.mu.Lock()
+		defer a.users.mu.Unlock()
+		stats := h.Stats()
+		return len(a.users.byID) == 0 && stats.Connections == 0 && stats.Channels == 0 && stats.Subscriptions == 0 && stats.Pending == 0
+	})
+}
