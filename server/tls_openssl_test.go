@@ -17,7 +17,7 @@ func (s *secureSite) openssl(times int, line, report string, args ...string) str
 	s.t.Helper()
 	program, err := exec.LookPath("openssl")
 	if err != nil {
-		s.t.Skip("there is no openssl here")
+		s.t.Fatal("this test needs the program openssl: ", err)
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()

@@ -32,7 +32,7 @@ function say(message) {
 }
 
 async function open({ page: name, url, width = 1100, height = 800, colorScheme = 'light' }) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, ignoreHTTPSErrors: true });
   const page = await context.newPage();
   page.setDefaultTimeout(timeout);
   pages.set(name, page);
