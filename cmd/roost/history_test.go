@@ -45,14 +45,14 @@ type visit struct {
 // after two seconds.
 var pages = map[string]func(t *testing.T, p *program, wire *cable, backend string) visit{
 	"pusher-js": func(t *testing.T, p *program, wire *cable, backend string) visit {
-		options := clientOptions(p)
-		_, options["wsPort"], _ = strings.Cut(wire.addr, ":")
-		options["pongTimeout"] = 1000
-		options["channelAuthorization"] = map[string]any{"endpoint": backend + "/auth?user=1", "transport": "ajax"}
 		lib := pusherJS
 		lib.plugin = "http://" + p.addr + "/roost.min.js"
-		w := watchInChromium(t, lib, map[string]any{"key": appKey, "options": options})
-		return visit{w, func(channel string) { w.do("subscribe", channel) }}
+		return withPusherJS(watchInChromium(t, lib, pusherJSOptions(p, wire, backend)))
+	},
+	"pusher-js in Node": func(t *testing.T, p *program, wire *cable, backend string) visit {
+		lib := pusherJS
+		lib.plugin = pluginPath(t, "roost.js")
+		return withPusherJS(watchInNode(t, lib, pusherJSOptions(p, wire, backend)))
 	},
 	"laravel-echo": func(t *testing.T, p *program, wire *cable, backend string) visit {
 		host, port, _ := strings.Cut(wire.addr, ":")
@@ -73,6 +73,27 @@ var pages = map[string]func(t *testing.T, p *program, wire *cable, backend strin
 			}
 		}}
 	},
+}
+
+func pusherJSOptions(p *program, wire *cable, backend string) map[string]any {
+	options := clientOptions(p)
+	_, options["wsPort"], _ = strings.Cut(wire.addr, ":")
+	options["pongTimeout"] = 1000
+	options["channelAuthorization"] = map[string]any{"endpoint": backend + "/auth?user=1", "transport": "ajax"}
+	return map[string]any{"key": appKey, "options": options}
+}
+
+func withPusherJS(w *watcher) visit {
+	return visit{w, func(channel string) { w.do("subscribe", channel) }}
+}
+
+func pluginPath(t *testing.T, file string) string {
+	t.Helper()
+	path, err := filepath.Abs(pluginDir + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // told is what the page was told on a channel: the numbers of ticks, and how a
@@ -107,9 +128,10 @@ func (p visit) expect(channel, want string) {
 // Section 2: with the plugin, what is published while the network is cut arrives
 // once and in order when it is back, whether the client was told of the cut or had to
 // notice; or the page learns that some of it is gone, and gets none of it.
-func TestResumeInBrowser(t *testing.T) {
+func TestResumeOverCutNetwork(t *testing.T) {
 	for name, open := range pages {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for clients to notice
 			p, wire, sdk, backend := startHistory(t)
 			c := open(t, p, wire, backend)
 			channels := []string{"log", "private-my-log", "private-encrypted-log", "tiny", "plain"}
@@ -136,10 +158,7 @@ func TestResumeInBrowser(t *testing.T) {
 			}
 			for _, channel := range channels {
 				c.listen(channel)
-				c.seen("subscription to "+channel, func(h happening) bool {
-					return h.Channel == strings.TrimPrefix(channel, "private-") && h.Name == "subscribed" ||
-						h.Channel == channel && h.Name == "pusher:subscription_succeeded"
-				})
+				c.seen("subscription to "+channel, func(happening) bool { return c.subscribed(channel) > 0 })
 			}
 			told, tiny, plain := publish(2, ""), "1 2 ", "1 2 "
 			logs := channels[:len(channels)-2]
@@ -150,12 +169,16 @@ func TestResumeInBrowser(t *testing.T) {
 			socket := c.sockets()[0]
 			for i, silently := range []bool{false, true, false} {
 				c.expect("tiny", tiny)
+				before := c.subscribed("plain")
 				wire.sever(silently)
 				missed := publish(1, "")
 				if i != 0 { // more than tiny keeps
 					missed += publish(3, "")
 				}
 				publish(1, socket)
+				// Told by nobody, the client asks after a second of silence, and gives
+				// up a second later.
+				c.seen("that the network is away", func(happening) bool { return c.state() != "connected" })
 				wire.mend()
 				c.seen("the network's return", func(happening) bool { return len(c.sockets()) == i+2 })
 				socket = c.sockets()[i+1]
@@ -169,6 +192,7 @@ func TestResumeInBrowser(t *testing.T) {
 					c.expect(channel, told)
 				}
 				c.expect("tiny", tiny)
+				c.seen("subscription to plain again", func(happening) bool { return c.subscribed("plain") > before })
 				live := publish(1, "")
 				told, tiny, plain = told+live, tiny+live, plain+live
 				for _, channel := range logs {
@@ -179,6 +203,27 @@ func TestResumeInBrowser(t *testing.T) {
 			c.expect("plain", plain) // without history there is none, and no word about it
 		})
 	}
+}
+
+// subscribed is how often the page was told that it is subscribed to a channel.
+func (p visit) subscribed(channel string) (times int) {
+	for _, h := range p.all() {
+		if h.Channel == strings.TrimPrefix(channel, "private-") && h.Name == "subscribed" ||
+			h.Channel == channel && h.Kind == "event" && h.Name == "pusher:subscription_succeeded" {
+			times++
+		}
+	}
+	return times
+}
+
+// state is what the page's connection was in last.
+func (p visit) state() (state string) {
+	for _, h := range p.all() {
+		if h.Kind == "state" {
+			state = h.Name
+		}
+	}
+	return state
 }
 
 // sockets are the socket ids that the page has had.
@@ -251,11 +296,7 @@ func TestPluginIsMinified(t *testing.T) {
 // testdata/clients/plugin.js.
 func TestPluginSteps(t *testing.T) {
 	for _, file := range []string{"roost.js", "roost.min.js"} {
-		path, err := filepath.Abs(pluginDir + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := startNode(t, nil, "plugin.js", path)
+		n := startNode(t, nil, "plugin.js", pluginPath(t, file))
 		defer n.close()
 		select {
 		case <-n.done:

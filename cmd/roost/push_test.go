@@ -62,7 +62,7 @@ func clientOptions(p *program) map[string]any {
 type library struct {
 	name    string
 	scripts []string // in node_modules, for Chromium
-	plugin  string   // a URL, for Chromium; "" for none
+	plugin  string   // a URL for Chromium, a path for Node; "" for none
 }
 
 var pusherJS = library{name: "watch", scripts: []string{"pusher-js/dist/web/pusher-with-encryption.js"}}
@@ -83,7 +83,7 @@ func watchInNode(t *testing.T, l library, with map[string]any) *watcher {
 	t.Helper()
 	n := startNode(t, nil, "subscriber.js")
 	t.Cleanup(n.close)
-	n.send(t, map[string]any{"library": l.name, "with": with})
+	n.send(t, map[string]any{"library": l.name, "with": with, "plugin": l.plugin})
 	decode := func(line json.RawMessage) (h happening, ok bool) {
 		return h, json.Unmarshal(line, &h) == nil
 	}

@@ -1,6 +1,7 @@
 // A client library in Node for a Go test: first {"library":"watch" or "laravel",
 // "with":{...}}, then {"do":"subscribe","args":[...]} and the like on stdin, what
 // happens on stdout.
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import Echo from 'laravel-echo';
 import Pusher from 'pusher-js';
@@ -15,6 +16,7 @@ let client;
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   if (command.library) {
+    if (command.plugin) createRequire(import.meta.url)(command.plugin)(Pusher);
     client = globalThis[command.library]({ Echo, Pusher }, command.with, emit);
   } else {
     client[command.do](...command.args);
