@@ -122,6 +122,8 @@ func (cfg *Config) fields() []field {
 			What: "from the first byte of a message to its last", Beyond: "1008", Counter: "MessageTimeouts"}),
 		number(&l.Outbound, Bound{Name: "Limits.Outbound", Unit: "bytes", State: "open", Default: 1 << 20, Max: 1 << 30,
 			What: "what waits for a slow client", Beyond: "1013, or what SlowConsumer says", Counter: "SlowConsumers"}),
+		number(&l.Held, Bound{Name: "Limits.Held", Unit: "bytes", Default: 1 << 30, Max: 1 << 40,
+			What: "what waits for all slow clients, and of messages that have begun, together", Beyond: "1013 for those that hold most; 503 for new ones from three quarters on", Counter: "Shed"}),
 		during(&t.Stall, Bound{Name: "Timeouts.Stall", State: "open", Default: int64(10 * time.Second),
 			What: "the age of the oldest byte that waits", Beyond: "1013", Counter: "SlowConsumers"}),
 		during(&cfg.PingInterval, Bound{Name: "PingInterval", State: "open", Default: int64(30 * time.Second), MayBeOff: true,

@@ -164,6 +164,10 @@ func (c *Conn) discard(n int) {
 // Asked looks at what other goroutines did: queued a Close frame, met the limit
 // of the outbound queue, or began to shut the server down.
 func (c *Conn) Asked() {
+	if floor := c.pipe.Floor(); floor > 0 && c.pipe.Waiting()+c.dec.Held() >= floor {
+		c.shed()
+		return
+	}
 	leaving := c.srv.closing.Load()
 	switch c.state {
 	case stateConnecting:
@@ -205,6 +209,26 @@ func (c *Conn) slow() {
 	c.srv.stats.SlowConsumers.Add(1)
 	c.pipe.Purge()
 	c.fail(&CloseError{Code: StatusTryAgainLater, Reason: "slow consumer", Err: ErrSlowConsumer})
+}
+
+// shed closes the connection to get back what it makes the server hold. A
+// client that could still be told why is told; the others are cut, because what
+// they were being sent would have to be kept until they take it.
+func (c *Conn) shed() {
+	c.srv.stats.Shed.Add(1)
+	why := &CloseError{Code: StatusTryAgainLater, Reason: "server is short of memory", Err: ErrOverload}
+	c.pipe.Purge()
+	if c.state == stateOpen && c.pipe.Waiting() == 0 {
+		c.fail(why)
+		return
+	}
+	c.settle()
+	c.remember(why)
+	c.dec.Reset()
+	if c.calls&owesClose == 0 {
+		c.pipe.NoCalls() // none is owed, and nobody has to wait for a worker
+	}
+	c.pipe.Finish()
 }
 
 // pingAfter is the silence after which this connection is sent a Ping: between

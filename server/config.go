@@ -76,6 +76,11 @@ type Limits struct {
 	// that sends them to return. A message that finds the queue empty is always
 	// taken. Default 1 MiB.
 	Outbound int
+	// Held is how many bytes all connections together may make the server hold: for
+	// clients that read slowly, and for messages that have begun. Above three
+	// quarters of it new connections get 503; above all of it those that hold most
+	// are closed with 1013, until it is three quarters. Default 1 GiB.
+	Held int
 	// HandshakeBytes, HandshakeTarget and HandshakeFields bound a request head, its
 	// target and the number of its fields. Defaults 8,192 bytes, 4,096 bytes, 100.
 	HandshakeBytes, HandshakeTarget, HandshakeFields int

@@ -24,6 +24,10 @@ var (
 	// ErrTimeout is the Err of a CloseError when a peer let a deadline pass.
 	ErrTimeout = errors.New("deadline passed")
 
+	// ErrOverload is the Err of a CloseError when the connection held much and the
+	// server had to get memory back: Limits.Held.
+	ErrOverload = errors.New("the server is short of memory")
+
 	// ErrControlTooLong is returned by Ping for more than 125 bytes of payload. RFC 6455, 5.5.
 	ErrControlTooLong = errors.New("a control frame carries 125 bytes at most")
 )

@@ -184,6 +184,10 @@ var (
 		Status: http.StatusServiceUnavailable, Reason: "As many clients are connecting as may at a time.",
 		Header: http.Header{"Retry-After": {"10"}},
 	}
+	refuseHeld = &Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "The server's clients make it hold as much as it may.",
+		Header: http.Header{"Retry-After": {"5"}},
+	}
 	refuseAddress = &Refusal{
 		Status: http.StatusTooManyRequests, Reason: "Too many connections come from this address.",
 		Header: http.Header{"Retry-After": {"10"}},
@@ -207,6 +211,8 @@ func (c *Conn) turnAway() {
 	switch {
 	case c.calls&overHandshakes != 0:
 		r = refuseHandshakes
+	case c.calls&overHeld != 0:
+		r = refuseHeld
 	case c.calls&overAddress != 0:
 		r = refuseAddress
 	}

@@ -100,13 +100,14 @@ func New(h Handler, cfg Config) (*Server, error) {
 	s.engine, err = engine.New(engine.Config{
 		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
 		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
-		Outbound: cfg.Limits.Outbound, Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
+		Outbound: cfg.Limits.Outbound, Held: int64(cfg.Limits.Held), Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
 		TLS: cfg.TLS, TLSTimeout: cfg.Timeouts.TLSHandshake,
 		TLSHandshakes: cfg.Limits.TLSHandshakes, ClientHello: cfg.Limits.ClientHello, KernelTLS: cfg.KernelTLS,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server: start loops: %w", err)
 	}
+	s.frames.Held, s.deflated.Held = s.engine.HeldBytes(), s.engine.HeldBytes()
 	if cfg.HTTP != nil {
 		s.http = newHTTPSide(s)
 	}
@@ -208,6 +209,11 @@ func (s *Server) count(c *Conn, client netip.Addr) calls {
 		s.conns.Add(-1)
 		s.stats.OverHandshakes.Add(1)
 		return overHandshakes
+	}
+	if s.engine.Strained() {
+		s.conns.Add(-1)
+		s.stats.OverHeld.Add(1)
+		return overHeld
 	}
 	if s.address == nil || !client.IsValid() {
 		return 0

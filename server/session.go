@@ -57,8 +57,9 @@ const (
 	overHandshakes                   // the same, Limits.Handshakes
 	overAddress                      // the same, Limits.ConnsPerAddress
 	adopted                          // Upgrade took it over from net/http, which does not get it back
+	overHeld                         // turned away at the door: Limits.Held is nearly met
 
-	turnedAway = overConns | overHandshakes | overAddress
+	turnedAway = overConns | overHandshakes | overAddress | overHeld
 )
 
 // rare is what a connection needs only while it opens or closes.
@@ -177,6 +178,9 @@ func (c *Conn) progress(whole bool) {
 	case c.began == 0 || whole:
 		c.began = c.pipe.Now()
 		c.pipe.DueBy(c.began + c.srv.ticks.message)
+	}
+	if c.began != 0 {
+		c.pipe.Alarm() // its part may have been the last straw
 	}
 }
 

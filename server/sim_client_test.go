@@ -51,7 +51,7 @@ func (cl *simClient) fail(format string, args ...any) {
 
 // excused reports whether the server owes this client nothing any more.
 func (cl *simClient) excused() bool {
-	return cl.r.doomed[cl.id] || cl.r.stopped || cl.r.leaving
+	return cl.r.doomed[cl.id] || cl.r.stopped || cl.r.leaving || cl.r.srv.stats.Shed.Load() > 0
 }
 
 // request is a correct opening handshake.
@@ -80,12 +80,12 @@ func (cl *simClient) open(early []byte) bool {
 		switch {
 		case cl.opened:
 			return true
-		case cl.r.stopped || cl.r.leaving:
+		case cl.r.stopped || cl.r.leaving || cl.status == 0 && cl.excused():
 			cl.c.Close()
 			return false
 		case cl.status == 0 && !cl.c.Aborted():
 			cl.fail("no answer to the handshake: %v", cl.ended)
-		case cl.status == http.StatusServiceUnavailable && cl.r.cfg.Limits.Conns < 100,
+		case cl.status == http.StatusServiceUnavailable && (cl.r.cfg.Limits.Conns < 100 || cl.r.cfg.Limits.Held > 0),
 			cl.status == http.StatusTooManyRequests && cl.r.cfg.Limits.ConnsPerAddress > 0:
 			cl.until(func() bool { return false })
 			cl.r.meet("turned away")

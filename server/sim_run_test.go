@@ -117,6 +117,9 @@ func (r *simRun) shape() {
 	if r.one(6) {
 		r.k.Limit(3 + 2*c.Loops + 1 + 3)
 	}
+	if r.one(5) {
+		c.Limits.Held = 2000 + d.IntN(20_000)
+	}
 	if r.one(3) {
 		c.OnUpgrade = r.app.onUpgrade
 	}
@@ -232,6 +235,12 @@ func (r *simRun) stop() {
 				w.Fail("an address has %d connections after the end", n)
 			}
 		}
+	}
+	if n := s.engine.HeldBytes().Load(); n != 0 || st.Outbound != 0 {
+		w.Fail("after the end %d bytes are held, and %d wait for clients", n, st.Outbound)
+	}
+	if st.Shed > 0 {
+		r.meet("shed")
 	}
 	if n := s.away.Load(); n != 0 {
 		w.Fail("%d connections are being turned away after the end", n)

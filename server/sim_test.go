@@ -39,7 +39,7 @@ func TestSimServer(t *testing.T) {
 		}
 	}
 	for _, what := range []string{
-		"early", "pushed", "news", "turned away", "OnDrain", "deadline of a mute client", "deadline of a deaf client", "deadline of a dawdler", "stall",
+		"early", "pushed", "news", "turned away", "OnDrain", "shed", "deadline of a mute client", "deadline of a deaf client", "deadline of a dawdler", "stall",
 	} {
 		if met[what] == 0 {
 			t.Errorf("%d runs have not met: %s", runs, what)

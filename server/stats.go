@@ -15,6 +15,7 @@ type Stats struct {
 	Connecting, Open, Closing, Lingering int64 // the same by state; those being turned away linger, too
 	HTTP                                 int64 // present connections that are with Config.HTTP
 	Streams                              int64 // present connections that are streams, in any state
+	Held                                 int64 // present bytes that Limits.Held counts
 	Outbound                             int64 // present bytes that wait for clients who read slowly, and what keeping them costs
 
 	Draining  bool  // Shutdown has begun
@@ -30,6 +31,8 @@ type Stats struct {
 	OverConns, OverAddress       uint64 // turned away: Limits.Conns, Limits.ConnsPerAddress
 	OverHandshakes               uint64 // turned away: Limits.Handshakes
 	OverHTTP                     uint64 // turned away: Limits.HTTPConns
+	OverHeld                     uint64 // turned away: three quarters of Limits.Held
+	Shed                         uint64 // connections closed for Limits.Held
 	Refused                      uint64 // closed without a word: too many to be told why, or accepted when all was over
 	HandshakeTimeouts            uint64
 	TLSHandshakes, TLSFailures   uint64 // done; TLS that broke, in the handshake or later
@@ -57,9 +60,9 @@ type counters struct {
 
 	Streams atomic.Int64
 
-	Opened, Pings, OverConns, OverAddress, OverHTTP, OverHandshakes atomic.Uint64
-	HandshakeTimeouts, MessageTimeouts, IdleTimeouts                atomic.Uint64
-	PongTimeouts, CloseTimeouts, SlowConsumers, Panics              atomic.Uint64
+	Opened, Pings, OverConns, OverAddress, OverHTTP, OverHandshakes, OverHeld, Shed atomic.Uint64
+	HandshakeTimeouts, MessageTimeouts, IdleTimeouts                                atomic.Uint64
+	PongTimeouts, CloseTimeouts, SlowConsumers, Panics                              atomic.Uint64
 
 	refusals [handshake.Causes]atomic.Uint64
 	closes   [len(closeCodes)]atomic.Uint64
@@ -106,6 +109,8 @@ func (s *Server) Stats() Stats {
 	}
 	st.BytesReceived, st.BytesSent = s.engine.Bytes()
 	st.Outbound = s.engine.Waiting()
+	st.Held = s.engine.HeldBytes().Load()
+	st.OverHeld, st.Shed = c.OverHeld.Load(), c.Shed.Load()
 	st.Draining, st.DrainFrom = s.closing.Load(), s.drainFrom.Load()
 	for i := range s.loops {
 		l := &s.loops[i]

@@ -43,7 +43,7 @@ func (c causes) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.refusals, prometheus.CounterValue, float64(n), cause)
 	}
 	for cause, n := range map[string]uint64{
-		"connections": s.OverConns, "handshakes": s.OverHandshakes, "connections_of_address": s.OverAddress,
+		"connections": s.OverConns, "handshakes": s.OverHandshakes, "connections_of_address": s.OverAddress, "memory": s.OverHeld,
 		"http_connections": s.OverHTTP, "timeout": s.HandshakeTimeouts, "unanswered": s.Refused,
 	} {
 		ch <- prometheus.MustNewConstMetric(c.refusals, prometheus.CounterValue, float64(n), cause)

@@ -19,6 +19,8 @@ var serverMetrics = []metric[server.Stats]{
 	counter("deflate_input_bytes_total", "Bytes of these before they were compressed.", func(s *server.Stats) uint64 { return s.DeflatedFrom }),
 	counter("deflate_output_bytes_total", "Bytes of these afterwards.", func(s *server.Stats) uint64 { return s.DeflatedTo }),
 	counter("pings_sent_total", "Ping frames sent to silent clients.", func(s *server.Stats) uint64 { return s.Pings }),
+	gauge("held_bytes", "Bytes that clients make the server hold: for those who read slowly, and of messages that have begun.", func(s *server.Stats) int64 { return s.Held }),
+	counter("shed_total", "Connections closed because all together held too much.", func(s *server.Stats) uint64 { return s.Shed }),
 	gauge("outbound_bytes", "Bytes that wait for clients who read slowly.", func(s *server.Stats) int64 { return s.Outbound }),
 	counter("tls_handshakes_total", "TLS handshakes done.", func(s *server.Stats) uint64 { return s.TLSHandshakes }),
 	counter("tls_failures_total", "TLS handshakes and streams that broke.", func(s *server.Stats) uint64 { return s.TLSFailures }),

@@ -41,6 +41,7 @@ type Config struct {
 	Conns   int  // per loop, at most
 
 	Outbound int           // bytes that may wait on one connection
+	Held     int64         // bytes that all connections may hold together; 0: no limit
 	Stall    time.Duration // age of the oldest waiting byte at which the session's Tick is called
 	Overflow Overflow
 
@@ -91,6 +92,8 @@ type Engine struct {
 	slow     atomic.Bool  // application code is slow: loops leave turns to workers
 	watching atomic.Bool
 	stopping atomic.Bool
+
+	held atomic.Int64 // bytes that all connections hold
 
 	verdict   sync.Mutex // guards window
 	window    pace

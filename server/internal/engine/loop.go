@@ -29,6 +29,7 @@ type Loop struct {
 	accepts   []*acceptor
 	shut      bool // no listener is taken any more
 	sweep     sweep
+	shedding  shedding
 	stopSeen  bool // the connections know that the engine stops
 
 	lead     atomic.Uint64 // see lead.go
@@ -37,6 +38,7 @@ type Loop struct {
 	asleep   atomic.Bool   // in Wait, or about to be
 	received atomic.Uint64
 	sent     atomic.Uint64
+	floor    atomic.Int64 // how much a connection holds that is to be closed, see shedding; 0: none is
 	waiting  atomic.Int64 // bytes in outbound queues that the kernel has refused
 
 	mu    sync.Mutex // guards below
@@ -65,6 +67,7 @@ func (l *Loop) run() {
 		if l.dispatch(w) && l.serve(w) { // what is ready, then what stands in the run queue
 			l.runTasks() // new connections, fan-out, other work posted by goroutines
 			l.expire()   // deadlines become signals
+			l.shed()     // too much is held: the largest go
 			l.reap()     // only now may slots be used again
 		}
 		if w.loop != l {
@@ -88,9 +91,7 @@ func (l *Loop) wait(w *worker) {
 	if timeout != 0 {
 		l.asleep.Store(true)
 		l.staff()
-		if l.pending() { // it came between the look and the flag
-			timeout = 0
-		}
+		timeout = l.timeout() // work and deadlines may have come between the look and the flag
 	}
 	n, err := l.poller.Wait(l.events, timeout)
 	if err != nil {
@@ -126,6 +127,9 @@ func (l *Loop) timeout() time.Duration {
 	}
 	if l.e.stopping.Load() {
 		sooner(tickLength / 20)
+	}
+	if again := l.shedAgain(); again >= 0 {
+		sooner(again)
 	}
 	return nap
 }

@@ -284,6 +284,7 @@ func (c *Conn) flush() (refused bool) {
 		if c.flags&flagRetry == 0 && o.refused == now {
 			c.note(o)
 			c.mu.Unlock()
+			e.alarm()
 			return true
 		}
 		c.flags &^= flagRetry
@@ -321,6 +322,7 @@ func (c *Conn) flush() (refused bool) {
 			c.mu.Lock()
 			o.refused = now
 			c.mu.Unlock()
+			e.alarm()
 			return true
 		}
 	}
@@ -344,6 +346,7 @@ func (c *Conn) unhook() {
 func (c *Conn) note(o *outbound) {
 	if more := o.bytes - o.noted; more != 0 && !o.corked {
 		c.loop.waiting.Add(int64(more))
+		c.loop.e.held.Add(int64(more))
 		o.noted = o.bytes
 	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 )
@@ -19,6 +20,9 @@ type Limits struct {
 	Message   int  // bytes of one message, all its fragments together
 	Fragments int  // frames of one message
 	Deflate   bool // RSV1 is allowed on the first frame of a data message
+
+	// Held counts the pooled memory of all decoders that share it; nil: nobody does.
+	Held *atomic.Int64
 }
 
 // Event is a whole message (OpText, OpBinary) or a control frame (OpPing,
@@ -94,7 +98,7 @@ func (d *Decoder) next(in []byte, lim *Limits) (ev Event, n int, ok bool, err er
 			if h.Fin && h.OpCode != ws.OpContinuation && uint64(len(in)-n) >= uint64(h.Length) {
 				return d.inPlace(in, n, h, used)
 			}
-			d.hold().open(h)
+			d.hold(lim).open(h)
 		}
 		ev, used, ok, err := d.p.fill(in[n:])
 		n += used
@@ -119,7 +123,7 @@ func (d *Decoder) header(in []byte, lim *Limits) (h ws.Header, n int, whole bool
 		if h, n, err = parseHeader(in, m, lim); n > 0 {
 			return h, n, err == nil, err
 		}
-		p := d.hold()
+		p := d.hold(lim)
 		p.nscratch = uint8(copy(p.scratch[:headerMax], in))
 		return h, len(in), false, nil
 	}
@@ -157,11 +161,20 @@ func (d *Decoder) inPlace(in []byte, at int, h ws.Header, used int) (ev Event, n
 }
 
 // hold returns the partial, a new one when there is none.
-func (d *Decoder) hold() *partial {
+func (d *Decoder) hold(lim *Limits) *partial {
 	if d.p == nil {
 		d.p = partials.Get().(*partial)
+		d.p.held = lim.Held
 	}
 	return d.p
+}
+
+// Held is how much pooled memory the decoder has, in bytes.
+func (d *Decoder) Held() int {
+	if d.p == nil {
+		return 0
+	}
+	return int(d.p.counted)
 }
 
 // forget gives the memory of the last event back. A control frame may have

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gobwas/ws"
 )
@@ -10,11 +11,13 @@ import (
 // partial is what a decoder remembers between two reads: half a header, a
 // frame that is not all here, a message that has more fragments to come.
 type partial struct {
-	message          // the message that is open
-	buf      *buffer // its bytes so far, unmasked; nil when there are none
-	left     uint64  // bytes of the frame under way that have not come
-	key      uint32  // its mask, turned to the next byte
-	text     UTF8    // validates an open text message
+	message                // the message that is open
+	buf      *buffer       // its bytes so far, unmasked; nil when there are none
+	held     *atomic.Int64 // where the memory of buf is counted; nil: nowhere
+	counted  int64         // of it
+	left     uint64        // bytes of the frame under way that have not come
+	key      uint32        // its mask, turned to the next byte
+	text     UTF8          // validates an open text message
 	frame    ws.OpCode
 	fin      bool
 	inFrame  bool             // the header of a frame was read, its end was not
@@ -99,6 +102,7 @@ func (p *partial) fillData(b []byte) (bad int) {
 		all = p.size
 	}
 	p.buf = p.buf.grow(len(b), all)
+	p.count(int64(p.buf.room()))
 	had := len(p.buf.b)
 	p.buf.b = append(p.buf.b, b...)
 	fresh := p.buf.b[had:]
@@ -113,8 +117,17 @@ func (p *partial) fillData(b []byte) (bad int) {
 // they were sent: a compressed one is text only after inflation.
 func (p *partial) validates() bool { return p.op == ws.OpText && !p.compressed }
 
+// count notes that buf has n bytes.
+func (p *partial) count(n int64) {
+	if p.held != nil && n != p.counted {
+		p.held.Add(n - p.counted)
+		p.counted = n
+	}
+}
+
 // release gives all memory back; p must not be used again.
 func (p *partial) release() {
+	p.count(0)
 	p.buf.free()
 	*p = partial{}
 	partials.Put(p)

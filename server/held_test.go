@@ -1,0 +1,100 @@
+package server
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Limits.Held: when all connections together hold too much, those that hold most
+// go, with a reason, and no more of them than it takes; others notice nothing.
+// Until there is room again nobody new is let in.
+func TestHeldShedsTheLargest(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		const large, small = 6, 10
+		st := start(t, Handler{OnMessage: func(c *Conn, op Opcode, m []byte) { c.Send(op, m) }}, Config{
+			Inline:   inline,
+			Limits:   Limits{Held: 4 << 20, Outbound: 2 << 20},
+			Timeouts: Timeouts{Stall: patience, Message: patience},
+		})
+		var clients []*client
+		for range small {
+			c := dialAddr(t, st.addr, nil).open("/")
+			c.send(masked(byte(ws.OpBinary), string(make([]byte, 2000))))
+			clients = append(clients, c)
+		}
+		eventually(t, "the begun messages are counted", func() bool { return st.Stats().Held >= small*2000 })
+		bystander := st.open()
+		const first = small + 1
+		for range large {
+			dialAddr(t, st.addr, narrow).open("/")
+		}
+		var conns []*Conn
+		for i := range large {
+			conns = append(conns, st.nth(first+i).conn)
+		}
+		// A little more for each than for the one before, until the last is too much.
+		for i, c := range conns {
+			for err := error(nil); c.pipe.Waiting() < 700<<10+i<<14 && err == nil; {
+				err = c.Send(Binary, make([]byte, 8<<10))
+			}
+		}
+		eventually(t, "memory is given back", func() bool { return st.Stats().Held <= 3<<20 })
+		stats := st.Stats()
+		if stats.Shed == 0 || stats.Shed > large-2 { // two would do; each loop may take one too many
+			t.Errorf("%d connections were closed, want two", stats.Shed)
+		}
+		shed := 0
+		for i := range large {
+			if st.nth(first+i).story() == "open /" {
+				continue
+			}
+			shed++
+			if end := st.ended(first + i); end.Code != StatusTryAgainLater || !errors.Is(end, ErrOverload) {
+				t.Errorf("OnClose was told %v", end)
+			}
+		}
+		if uint64(shed) != stats.Shed {
+			t.Errorf("%d of those that hold much were closed, %d in all", shed, stats.Shed)
+		}
+		bystander.echo("still here")
+		for _, c := range clients {
+			c.send(masked(fin|byte(ws.OpContinuation), ""))
+			if f := c.frame(); f.op != ws.OpBinary || len(f.payload) != 2000 {
+				t.Errorf("a small message came back as %v", f)
+			}
+		}
+	})
+}
+
+// From three quarters of Limits.Held on new connections get 503.
+func TestHeldTurnsAway(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		st := start(t, Handler{OnMessage: func(c *Conn, op Opcode, m []byte) { c.Send(op, m) }}, Config{
+			Inline:   inline,
+			Limits:   Limits{Held: 1 << 20, Outbound: 1 << 20},
+			Timeouts: Timeouts{Stall: patience},
+		})
+		slow := dialAddr(t, st.addr, narrow).open("/")
+		conn := st.nth(0).conn
+		for st.Stats().Held < 800<<10 {
+			if err := conn.Send(Binary, make([]byte, 8<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		dialAddr(t, st.addr, nil).refused(503)
+		if n := st.Stats().OverHeld; n != 1 {
+			t.Errorf("%d were turned away, want 1", n)
+		}
+		for st.Stats().Held > 700<<10 {
+			slow.frame()
+		}
+		deadline := time.Now().Add(patience)
+		for st.Stats().Held > 768<<10 && time.Now().Before(deadline) {
+			time.Sleep(time.Millisecond)
+		}
+		st.open().echo("there is room again")
+	})
+}
