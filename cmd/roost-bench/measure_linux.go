@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,6 +78,9 @@ func (m *measure) at(ctx context.Context, all *cli, servers []*run.Server, parts
 		return err
 	}
 	show.clear()
+	if len(results.Samples) == 0 {
+		return errors.New("nothing was measured: no server takes part in any of this")
+	}
 	failed := results.Table(os.Stdout, m.Baseline)
 	fmt.Printf("\nresults: %s\n", file.Name())
 	if err := writeHTML(&results, strings.TrimSuffix(file.Name(), ".jsonl")+".html", m.Baseline); err != nil {
