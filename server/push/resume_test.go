@@ -168,8 +168,14 @@ func TestIDsAreForThoseWhoAsk(t *testing.T) {
 	if got := stock.subscribe("h", `true`); got != nil {
 		t.Errorf("a second subscribe says %+v about the past", got)
 	}
-	r.publish("h", "e")
+	stock.Subscribe("h6")
+	stock.subscribe("h6", `true`)
+	id = r.publish("h6", "e")
 	stock.names(1, true)
+	for range 3 { // it is known where it is for as long as it is there
+		r.clock.advance(time.Minute)
+	}
+	asks.expect(asks.subscribe("h6", `"`+id+`"`), true, "")
 }
 
 // Section 2: a client that was away gets everything it missed, in order, and

@@ -40,7 +40,7 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 	if i := s.index(name); i >= 0 {
 		var j joined
 		if ask.ids {
-			s.subs[i].roster.subs[s.subs[i].at].form = formID
+			s.wantIDs(s.subs[i])
 		}
 		if m := s.member(name); m != nil {
 			j.members, j.count = s.app.present(s.subs[i].roster.channel, m)
@@ -212,6 +212,16 @@ func (s *session) join(sh *shard, name string, who *identity, ask catchUp) (join
 		s.rarely().seats = append(s.rarely().seats, seat{r.channel, j.member})
 	}
 	return j, nil
+}
+
+// wantIDs has the events of a subscription carry their ids from now on.
+func (s *session) wantIDs(sub subscription) {
+	sub.roster.subs[sub.at].form = formID
+	ch := sub.roster.channel
+	stripe := s.app.directory.stripe(ch.name)
+	stripe.mu.Lock()
+	defer stripe.mu.Unlock()
+	ch.followed = true
 }
 
 // leave ends subscription i. The last one takes its place.
