@@ -185,6 +185,10 @@ type Config struct {
 	submit func(func()) error
 }
 
+// Resolve returns the configuration that New would put in force, defaults filled
+// in, or says why there is none.
+func (cfg Config) Resolve() (Config, error) { return cfg.withDefaults() }
+
 // withDefaults fills in what was left out and says what cannot be.
 func (cfg Config) withDefaults() (Config, error) {
 	cfg.Loops = cmp.Or(cfg.Loops, runtime.GOMAXPROCS(0))

@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/http"
 	"strings"
+
+	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push"
 )
 
 // What a connection takes, for predictions.
@@ -239,7 +243,26 @@ func (m *machine) lookAtMemory(wanted int64) []finding {
 			f.State, f.Fix = stateNote, fmt.Sprintf("GOMEMLIMIT=%s  # in roost's environment: %d %% of what the sockets leave", mebibytes(advised), memoryShare)
 		}
 	}
-	return append(found, f)
+	return append(found, f, m.lookAtBudget(wanted))
+}
+
+// lookAtBudget: quiet clients take little. This is what they could take.
+func (m *machine) lookAtBudget(wanted int64) finding {
+	f := finding{Name: "roost's limits", Value: "-", State: stateUnknown, Why: fmt.Sprintf("what %d clients can make roost serve use when all are at all of its default limits", wanted)}
+	cfg, err := server.Config{Limits: server.Limits{Conns: int(min(wanted, 1<<28))}, HTTP: http.NotFoundHandler()}.Resolve()
+	if err != nil {
+		return f
+	}
+	b, c := budgetOf(cfg, []push.App{{}}), m.ceilings()
+	f.Value, f.State = mebibytes(b.most()), stateOK
+	if !c.holds(b) {
+		f.State = stateNote
+		f.Fix = "roost serve --overcommit  # when clients will not all be at their limits at once"
+		if room := c.room(b); room >= connectionsMin {
+			f.Fix = fmt.Sprintf("roost serve --max-connections %d  # or --overcommit, when they will not all be at their limits at once", room)
+		}
+	}
+	return f
 }
 
 // lookAtKernel says which it is. Go 1.26 needs Linux 3.2.

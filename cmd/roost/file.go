@@ -34,6 +34,7 @@ type serverTable struct {
 	AdminPasswordFile *string          `toml:"admin_password_file"`
 	MetricsPrefix     *metricsPrefix   `toml:"metrics_prefix"`
 	MaxConnections    *int             `toml:"max_connections"`
+	Overcommit        *bool            `toml:"overcommit"`
 	MaxPerAddress     *ceiling         `toml:"max_per_address"`
 	ActivityTimeout   *duration        `toml:"activity_timeout"`
 	PathPrefix        *pathPrefix      `toml:"path_prefix"`

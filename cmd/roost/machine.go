@@ -83,9 +83,12 @@ func (m *machine) descriptors() (soft, hard int64, known bool) {
 }
 
 // memory returns the bytes that the machine has to give.
-func (m *machine) memory() (available int64, known bool) {
+func (m *machine) memory() (available int64, known bool) { return m.meminfo("MemAvailable") }
+
+// meminfo returns a line of that file in bytes.
+func (m *machine) meminfo(name string) (bytes int64, known bool) {
 	for line := range strings.SplitSeq(m.text("/proc/meminfo"), "\n") {
-		if rest, ok := strings.CutPrefix(line, "MemAvailable:"); ok {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 			return kib << 10, err == nil
 		}

@@ -26,6 +26,7 @@ const (
 	exitDescriptors = 4 // the descriptor limit is too low for what was asked
 	exitRefused     = 5 // the called server refused the call
 	exitUnreachable = 6 // the called server gave no answer
+	exitMemory      = 7 // memory is too little for what was asked
 )
 
 const description = `roost serves very many WebSocket connections from an event loop, and talks to a server that does.
@@ -35,7 +36,8 @@ A flag on the command line wins over the environment, and that over the default.
 
 Exit codes: 0 done, or ended after a drain, 1 failed while serving or a second signal cut the drain short,
 2 wrong flag, environment variable or configuration file, 3 cannot listen on an address,
-4 descriptor limit too low, 5 the called server refused, 6 the called server did not answer.`
+4 descriptor limit too low, 5 the called server refused, 6 the called server did not answer,
+7 too little memory.`
 
 // cli is the whole command line.
 type cli struct {

@@ -25,7 +25,8 @@ type serveCmd struct {
 	AdminPassword   passwordFlags   `embed:"" prefix:"admin-"`
 	MetricsPrefix   metricsPrefix   `default:"roost_" placeholder:"PREFIX" help:"What the names of metrics begin with; soketi_ for dashboards made for soketi (${default})."`
 	App             appFlags        `embed:"" prefix:"app-"`
-	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
+	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what descriptors and memory allow by default."`
+	Overcommit      bool            `help:"Start although the memory is not there for all connections being at all their limits at once."`
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
@@ -80,7 +81,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return err
 	}
-	srv, err = hub.NewServer(server.Config{
+	serving := server.Config{
 		HTTP:         routes,
 		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
 		Timeouts:     server.Timeouts{Drain: s.Drain},
@@ -88,8 +89,12 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		TLS:          certs.config(),
 		ShutdownCode: closeReconnect,
 		Logger:       log,
-	})
-	if err != nil {
+	}
+	var memory budget
+	if serving.Limits.Conns, memory, err = s.fit(serving, config.Apps); err != nil {
+		return err
+	}
+	if srv, err = hub.NewServer(serving); err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
 	running := &service{log: log, server: srv, certs: certs, admin: adminPages{
@@ -107,6 +112,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		running.reload = (&reloader{serve: s, log: log, hub: hub, site: shown, sender: sender, server: srv, now: t}).reload
 	}
 	err = running.serve(s.Listen, s.Admin, held,
+		slog.String("memory_at_most", mebibytes(memory.most())),
 		slog.Int("apps", len(t.apps)),
 		slog.String("apps_from", t.from),
 		slog.Int("webhooks", t.endpoints()),
