@@ -82,8 +82,14 @@ type program struct {
 // launch starts the binary and reads its output.
 func launch(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
+	return follow(t, exec.Command(binary, args...), env)
+}
+
+// follow starts a command that becomes the binary, and reads its output.
+func follow(t *testing.T, cmd *exec.Cmd, env []string) *program {
+	t.Helper()
 	p := &program{
-		t: t, cmd: exec.Command(binary, args...),
+		t: t, cmd: cmd,
 		stdout: newFeed[string](), log: newFeed[record](), noise: newFeed[string](), exited: make(chan struct{}),
 	}
 	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json")
@@ -123,7 +129,7 @@ func launch(t *testing.T, env []string, args ...string) *program {
 		p.cmd.Process.Kill()
 		<-p.exited
 		if t.Failed() {
-			t.Logf("roost %s\nlog: %v\nstderr: %s", strings.Join(args, " "), p.log.all(), strings.Join(p.noise.all(), "\n"))
+			t.Logf("%s\nlog: %v\nstderr: %s", strings.Join(cmd.Args, " "), p.log.all(), strings.Join(p.noise.all(), "\n"))
 		}
 	})
 	return p
@@ -132,7 +138,13 @@ func launch(t *testing.T, env []string, args ...string) *program {
 // start launches a server, waits until it listens, and sees it drain at the end.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
-	p := launch(t, env, args...)
+	return launch(t, env, args...).serving()
+}
+
+// serving waits until p listens, and sees it drain at the end of the test.
+func (p *program) serving() *program {
+	t := p.t
+	t.Helper()
 	listening := p.log.await(t, "the start-up line", func(r record) bool { return r["msg"] == "listening" })
 	p.addr, _ = listening["addr"].(string)
 	p.admin, _ = listening["admin"].(string)

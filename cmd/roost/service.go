@@ -25,6 +25,7 @@ type service struct {
 	admin  adminPages
 	certs  *certificates       // nil without TLS
 	ready  func(addr net.Addr) // called once clients can connect; may be nil
+	failed chan error          // what ends the program as no signal does; made by serve
 	reload func()              // called for a SIGHUP; nil: that ends the program, as it does others
 }
 
@@ -47,9 +48,11 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 		defer signal.Stop(hangups)
 	}
 
-	addr, err := s.server.Listen(listen.network, listen.addr)
+	s.failed = make(chan error, 1)
+	boss := newSupervisor(s.log)
+	addr, err := s.listen(listen, boss)
 	if err != nil {
-		return listenError("--listen", listen, err)
+		return err
 	}
 	defer s.server.Close()
 	first := []slog.Attr{slog.String("addr", addr.String())}
@@ -66,8 +69,12 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 	if s.ready != nil {
 		s.ready(addr)
 	}
+	boss.say("READY=1", "STATUS=Serving at "+addr.String())
+	defer boss.watch(s.server)()
 	for {
 		select {
+		case err := <-s.failed:
+			return err
 		case <-hangups:
 			if s.certs != nil {
 				s.certs.reload()
@@ -83,9 +90,32 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 			if a != nil {
 				a.draining.Store(true)
 			}
+			boss.stopping(s.server.Stats().Conns, s.server.Config().Timeouts.Drain+cutSlack+unstoredWait)
 			return s.shutdown(signal, signals)
 		}
 	}
+}
+
+// listen begins to serve where boss has opened a socket, or else at an address.
+func (s *service) listen(at address, boss *supervisor) (net.Addr, error) {
+	ln, err := boss.listener()
+	if err != nil {
+		return nil, err
+	}
+	if ln == nil {
+		addr, err := s.server.Listen(at.network, at.addr)
+		if err != nil {
+			return nil, listenError("--listen", at, err)
+		}
+		return addr, nil
+	}
+	addr := ln.Addr()
+	go func() {
+		if err := s.server.Serve(ln); err != server.ErrServerClosed {
+			s.failed <- exitf(exitListen, "the passed socket (LISTEN_FDS) cannot be served: %v", err)
+		}
+	}()
+	return addr, nil
 }
 
 // inForce is what the start-up line says about the configuration, defaults
