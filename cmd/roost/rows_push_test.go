@@ -147,7 +147,7 @@ func TestSubscriptionExplosion(t *testing.T) {
 	p := startServe(t)
 	gauges := func() (channels, subscriptions string) {
 		for line := range strings.SplitSeq(metricsText(t, p), "\n") {
-			if v, ok := strings.CutPrefix(line, "roost_active_channels "); ok {
+			if v, ok := strings.CutPrefix(line, "roost_channels "); ok {
 				channels = v
 			}
 			if v, ok := strings.CutPrefix(line, "roost_subscriptions "); ok {
