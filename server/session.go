@@ -106,6 +106,9 @@ func (c *Conn) Data(in []byte) (used, calls int) {
 		if c.calls&owesOpen != 0 {
 			c.callOwed()
 			calls++
+			if c.pipe.Asking() {
+				c.heed() // OnOpen closed it: what is in this very buffer is not delivered
+			}
 		}
 		if c.Streaming() {
 			c.byStranger(in)
