@@ -28,7 +28,7 @@ func newKernel(prefix string, stats func() server.Stats) kernel {
 		pressure: desc("kernel_tcp_memory_pressure_bytes", "From here on the kernel saves memory for TCP."),
 		most:     desc("kernel_tcp_memory_max_bytes", "From here on the kernel drops."),
 		sockets:  desc("kernel_tcp_sockets", "TCP sockets of the machine, or of the container, by state.", "state"),
-		each:     desc("memory_per_connection_bytes", "Resident memory of the process, all of it, by present connection; nothing while there is none."),
+		each:     desc("memory_per_connection_bytes", "Resident memory of the process, all of it, by present connection; 0 while there is none."),
 	}
 }
 
@@ -60,9 +60,11 @@ func (k kernel) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	if _, resident, err := memory(); err == nil {
-		if conns := k.stats().Conns; conns > 0 {
-			put(k.each, resident/float64(conns))
+		conns := k.stats().Conns
+		if conns == 0 {
+			resident = 0 // a metric that comes and goes breaks alerts
 		}
+		put(k.each, resident/float64(max(1, conns)))
 	}
 }
 

@@ -109,6 +109,10 @@ func TestKernel(t *testing.T) {
 	if each := value(t, text, "x_memory_per_connection_bytes"); each < 1000 || each > 10e6 {
 		t.Errorf("%v bytes by connection", each)
 	}
+	none := scrape(t, newKernel("x_", func() server.Stats { return server.Stats{} }))
+	if each := value(t, none, "x_memory_per_connection_bytes"); each != 0 {
+		t.Errorf("%v bytes by none", each)
+	}
 	if value(t, text, "x_kernel_tcp_memory_max_bytes") < value(t, text, "x_kernel_tcp_memory_pressure_bytes") {
 		t.Error("the pressure comes above the maximum")
 	}
