@@ -219,8 +219,7 @@ func (z *inflater) readTables() error {
 	if !z.readLengths(z.lengths[:nlit+ndist]) {
 		return ErrCorrupt
 	}
-	if z.lengths[symbolEnd] == 0 || // the block would never end
-		!build(z.lit[:], litBits, z.lengths[:nlit], litEntries[:]) ||
+	if !build(z.lit[:], litBits, z.lengths[:nlit], litEntries[:]) ||
 		!build(z.dist[:], distBits, z.lengths[nlit:nlit+ndist], distEntries[:]) {
 		return ErrCorrupt
 	}

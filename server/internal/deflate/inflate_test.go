@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,6 +148,9 @@ func TestInflateWhatOthersMade(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 600 {
 		message := noise(r, r.IntN(1<<r.IntN(18)), 1+r.IntN(300))
+		if i%4 == 0 { // stored blocks between others
+			message = slices.Concat(message, noise(r, 70_000, 1), document(2000))
+		}
 		payload := squeeze(t, message, []int{flate.HuffmanOnly, 0, 1, 6, 9}[i%5])
 		dst := make([]byte, i%3, i%3+r.IntN(2*len(message)+10))
 		got, err := Inflate(dst, payload, len(message))
