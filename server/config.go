@@ -243,6 +243,9 @@ func (cfg *Config) check() error {
 	if len(cfg.Subprotocols) > maxSubprotocols {
 		errs = append(errs, fmt.Errorf("server: Config.Subprotocols has %d names, and may have %d", len(cfg.Subprotocols), maxSubprotocols))
 	}
+	if cfg.Deflate.ContextTakeover && cfg.SlowConsumer == DropOldest {
+		errs = append(errs, errors.New("server: Config.Deflate.ContextTakeover does not go with DropOldest: what is dropped cannot be referred to"))
+	}
 	if level := cfg.Deflate.Level; level < deflate.LevelMin || level > deflate.LevelMax {
 		errs = append(errs, fmt.Errorf("server: Config.Deflate.Level is %d, and must be from %d to %d", level, deflate.LevelMin, deflate.LevelMax))
 	}

@@ -16,7 +16,7 @@ type Conn struct {
 	srv   *Server
 	value any
 	dec   wire.Decoder
-	rare  *rare // what only the opening and closing handshakes need; nil in between
+	rare  *rare // what only the opening and closing handshakes need; nil in between, but for those with a context
 
 	state   state
 	calls   calls          // which callbacks are owed, and whatever else is a bit
@@ -71,6 +71,9 @@ func (c *Conn) SendPrepared(p *Prepared) error {
 	frame := p.frame
 	if c.deflate.On() {
 		frame = p.deflatedFor(c)
+	}
+	if c.deflate.TakesOver() && frame[0]&wire.BitCompressed != 0 {
+		return c.sendForm(p, frame)
 	}
 	if err := c.pipe.EnqueueShared(frame); err != nil {
 		return c.sendError(err)

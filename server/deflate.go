@@ -10,9 +10,9 @@ import (
 )
 
 // Deflate says how messages are compressed for clients that offer it:
-// permessage-deflate, RFC 7692, without context takeover. A connection costs no
-// memory for it. What clients send compressed is bounded by Limits.Message
-// before and after.
+// permessage-deflate, RFC 7692. A connection costs no memory for it, unless
+// ContextTakeover is set. What clients send compressed is bounded by
+// Limits.Message before and after.
 //
 // What is compressed gives away by its length how much of it repeats: a message
 // in which a secret stands beside what an attacker chose should not be. See
@@ -25,6 +25,12 @@ type Deflate struct {
 	// MinSize is the size in bytes from which on messages are compressed. Default
 	// 256; negative: all.
 	MinSize int
+	// ContextTakeover lets short messages refer to those before them, for clients
+	// that allow it: 1 KB of what was sent and 2 KB of what was received are kept for
+	// each connection that has sent or received some. It halves short messages that
+	// resemble each other. It does not go with the policy DropOldest: what is
+	// dropped cannot be referred to.
+	ContextTakeover bool
 }
 
 // deflateMin is the size below which there is little to save: what repeats must
@@ -32,9 +38,15 @@ type Deflate struct {
 const deflateMin = 256
 
 // negotiate answers the extensions that a client offers.
-func negotiate(h *handshake.Head) (answer string, agreed uint8) {
-	params, answer := deflate.Negotiate(h.Values("Sec-WebSocket-Extensions"))
+func (s *Server) negotiate(h *handshake.Head) (answer string, agreed uint8) {
+	params, answer := deflate.Negotiate(h.Values("Sec-WebSocket-Extensions"), s.cfg.Deflate.ContextTakeover)
 	return answer, uint8(params)
+}
+
+// past is what is kept of the messages before, for as long as the connection lives.
+type past struct {
+	deflate.Context            // its half of what was received is the owner's
+	sending         sync.Mutex // held from the compressing of a message until it is queued: the order must be one
 }
 
 // limits are those of the frames that the client may send.
@@ -65,8 +77,14 @@ func (s *scratch) free() {
 func (c *Conn) inflate(ev *wire.Event) error {
 	s := scratches.Get().(*scratch)
 	defer s.free()
-	message, err := deflate.Inflate(s.b[:0], ev.Payload, c.srv.cfg.Limits.Message)
-	s.b = message
+	var message []byte
+	var err error
+	if c.deflate.TakesOver() {
+		message, s.b, err = deflate.InflateAfter(&c.rare.past.Context, s.b[:0], ev.Payload, c.srv.cfg.Limits.Message, c.deflate)
+	} else {
+		s.b, err = deflate.Inflate(s.b[:0], ev.Payload, c.srv.cfg.Limits.Message)
+		message = s.b
+	}
 	if err != nil {
 		return err
 	}
@@ -83,18 +101,41 @@ func (c *Conn) inflate(ev *wire.Event) error {
 func (c *Conn) sendDeflated(op Opcode, message []byte) error {
 	s := scratches.Get().(*scratch)
 	defer s.free()
-	payload, ok := c.srv.compressor.Append(s.b[:0], message, c.deflate)
-	s.b = payload
+	var ok bool
+	if c.deflate.TakesOver() {
+		x := c.rare.past
+		x.sending.Lock()
+		defer x.sending.Unlock()
+		s.b, ok = c.srv.compressor.AppendAfter(&x.Context, s.b[:0], message, c.deflate)
+	} else {
+		s.b, ok = c.srv.compressor.Append(s.b[:0], message, c.deflate)
+	}
 	if !ok {
 		return c.send(op, message)
 	}
-	c.countDeflated(len(message), len(payload))
+	c.countDeflated(len(message), len(s.b))
 	var head [wire.ServerHeaderMax]byte
-	n := wire.PutHeader(&head, op, len(payload))
+	n := wire.PutHeader(&head, op, len(s.b))
 	head[0] |= wire.BitCompressed
-	if err := c.pipe.Enqueue(head[:n], payload, false); err != nil {
+	if err := c.pipe.Enqueue(head[:n], s.b, false); err != nil {
 		return c.sendError(err)
 	}
+	if c.deflate.TakesOver() {
+		c.rare.past.Sent(message, c.deflate)
+	}
+	return nil
+}
+
+// sendForm queues the compressed frame of a Prepared. It refers to nothing but
+// itself, and what comes after it may refer to it.
+func (c *Conn) sendForm(p *Prepared, frame []byte) error {
+	x := c.rare.past
+	x.sending.Lock()
+	defer x.sending.Unlock()
+	if err := c.pipe.EnqueueShared(frame); err != nil {
+		return c.sendError(err)
+	}
+	x.Sent(p.message(), c.deflate)
 	return nil
 }
 
@@ -109,7 +150,7 @@ func (c *Conn) countDeflated(from, to int) {
 // window does for all, as long as the message fits into the others.
 type forms struct {
 	mu     sync.Mutex // held while a frame is made
-	frames [deflate.ParamsMax + 1]atomic.Pointer[[]byte]
+	frames [deflate.Forms]atomic.Pointer[[]byte]
 }
 
 // deflatedFor returns the frame to send to a client that inflates.
@@ -140,7 +181,7 @@ func (p *Prepared) deflatedFor(c *Conn) []byte {
 
 // compress makes a compressed frame, or returns the plain one when there is nothing to gain.
 func (p *Prepared) compress(c *Conn) []byte {
-	message := p.frame[len(p.frame)-p.size:]
+	message := p.message()
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	payload, ok := c.srv.compressor.Append(s.b[:0], message, c.deflate)

@@ -118,6 +118,9 @@ func (c *Conn) opened() {
 	c.setState(stateOpen)
 	c.srv.stats.Opened.Add(1)
 	c.rare = nil
+	if c.deflate.TakesOver() {
+		c.rare = &rare{past: new(past)}
+	}
 	c.began = 0
 	c.calls |= owesClose
 	if c.pipe.Calling() {

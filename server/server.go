@@ -76,7 +76,7 @@ func New(h Handler, cfg Config) (*Server, error) {
 	opening := handshake.Config{Subprotocols: cfg.Subprotocols, Origins: cfg.Origins}
 	if cfg.Deflate.Enabled {
 		s.compressor = deflate.NewCompressor(cfg.Deflate.Level)
-		opening.Extensions = negotiate
+		opening.Extensions = s.negotiate
 	}
 	s.upgrader, err = handshake.New(opening)
 	if err != nil {

@@ -62,8 +62,11 @@ const (
 	turnedAway = overConns | overHandshakes | overAddress | overHeld
 )
 
-// rare is what a connection needs only while it opens or closes.
+// rare is what a connection needs only while it opens or closes; and its context,
+// if it has one. It then stays the same from open on, so that any goroutine may
+// look for that.
 type rare struct {
+	past *past
 	opening
 	closing
 }
@@ -326,7 +329,9 @@ func (c *Conn) Farewell() {
 		c.srv.stats.Streams.Add(-1)
 	}
 	c.setState(stateClosed)
-	c.rare = nil
+	if !c.deflate.TakesOver() {
+		c.rare = nil
+	}
 	c.srv.forget(c)
 }
 

@@ -42,6 +42,7 @@ type serverTable struct {
 	TLSKey            *fileList        `toml:"tls_key"`
 	Deflate           *bool            `toml:"deflate"`
 	DeflateLevel      *int             `toml:"deflate_level"`
+	DeflateContext    *bool            `toml:"deflate_context"`
 	DeflateMinSize    *byteSize        `toml:"deflate_min_size"`
 	Demo              *bool            `toml:"demo"`
 	Drain             *duration        `toml:"drain"`

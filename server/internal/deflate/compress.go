@@ -19,6 +19,7 @@ type Compressor struct {
 	level   int
 	full    sync.Pool                                // of *writer, with a window of 32 KiB
 	smaller [windowBitsMax - windowBitsMin]sync.Pool // of *writer, with smaller ones
+	after   sync.Pool                                // of *writer, for messages that follow others
 }
 
 // NewCompressor returns a Compressor for a level from LevelMin to LevelMax.
@@ -51,9 +52,20 @@ func (c *Compressor) Append(dst, message []byte, p Params) (payload []byte, ok b
 	if w == nil {
 		w = c.newWriter(len(message), p)
 	}
-	had := len(dst)
-	w.out, w.room = dst, had+len(message)-1+len(tail)
+	w.begin(dst, len(message))
 	w.z.Reset(w)
+	payload, ok = w.finish(message, len(dst))
+	pool.Put(w)
+	return payload, ok
+}
+
+// begin prepares for a payload behind dst that is to be shorter than n bytes.
+func (w *writer) begin(dst []byte, n int) {
+	w.out, w.room = dst, len(dst)+n-1+len(tail)
+}
+
+// finish compresses the message, behind the had bytes that were there.
+func (w *writer) finish(message []byte, had int) (payload []byte, ok bool) {
 	_, err := w.z.Write(message)
 	if err == nil {
 		// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end." RFC 7692, 7.2.1.
@@ -61,9 +73,8 @@ func (c *Compressor) Append(dst, message []byte, p Params) (payload []byte, ok b
 	}
 	payload = w.out
 	w.out = nil
-	pool.Put(w)
 	if err != nil {
-		return dst[:had], false
+		return payload[:had], false
 	}
 	return payload[:len(payload)-len(tail)], true
 }
@@ -95,9 +106,9 @@ func (c *Compressor) newWriter(n int, p Params) *writer {
 
 // Form says for which windows one payload of a message of n bytes serves: those
 // with the same Form share it.
-func (p Params) Form(n int) Params {
+func (p Params) Form(n int) int {
 	if p.fits(n) {
 		return windowBitsMax
 	}
-	return p
+	return p.windowBits()
 }

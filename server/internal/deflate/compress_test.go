@@ -117,7 +117,7 @@ func farthest(t *testing.T, payload []byte) (distance int) {
 func TestForm(t *testing.T) {
 	for _, p := range params() {
 		for _, n := range []int{1, 1 << p, 1<<p + 1, 1 << 20} {
-			want := p
+			want := int(p)
 			if n <= 1<<p {
 				want = windowBitsMax
 			}

@@ -3,6 +3,7 @@ package deflate
 import (
 	"bytes"
 	"iter"
+	"strconv"
 )
 
 // name is the extension's. RFC 7692, 7.
@@ -15,13 +16,39 @@ const name = "permessage-deflate"
 // it has a parameter that is not known, has an invalid value, or comes twice
 // (RFC 7692, 7.1); the next offer may be better. A value that is no list of
 // extensions offers nothing.
-func Negotiate(values iter.Seq[[]byte]) (Params, string) {
+//
+// takeover says that contexts of contextBits may be kept, where the client allows it.
+func Negotiate(values iter.Seq[[]byte], takeover bool) (Params, string) {
 	for value := range values {
-		if p := first(value); p.On() {
-			return p, answers[p.windowBits()]
+		if o := first(value); o.good {
+			return o.accept(takeover)
 		}
 	}
 	return 0, ""
+}
+
+// accept answers an offer. That a side takes no context over is said whether
+// the client asked for it or not: it may then forget everything between messages, too.
+func (o *offer) accept(takeover bool) (p Params, answer string) {
+	p, answer = Params(o.bits), name
+	if takeover && o.seen&seenServerNo == 0 {
+		p = Params(min(o.bits, contextBits)) | serverTakeover
+	} else {
+		answer += "; server_no_context_takeover"
+	}
+	// What the client refers to has to be kept. It is asked to refer to no more
+	// than that, which only a client may be asked that offered it (7.1.2.2).
+	small := ""
+	if takeover && o.seen&seenClientNo == 0 && o.seen&seenClientBits != 0 {
+		p |= clientTakeover
+		small = "; client_max_window_bits=" + strconv.Itoa(min(o.clientBits, contextBits))
+	} else {
+		answer += "; client_no_context_takeover"
+	}
+	if p.windowBits() < windowBitsMax {
+		answer += "; server_max_window_bits=" + strconv.Itoa(p.windowBits())
+	}
+	return p, answer + small
 }
 
 // first is the first good offer of a list. The whole list must parse.
@@ -29,7 +56,7 @@ func Negotiate(values iter.Seq[[]byte]) (Params, string) {
 //	extension-list = 1#extension
 //	extension = extension-token *( ";" extension-param )
 //	extension-param = token [ "=" (token | quoted-string) ]       RFC 6455, 9.1
-func first(list []byte) (found Params) {
+func first(list []byte) (found offer) {
 	s := scanner{list}
 	for {
 		for s.skip(',') { // "a reasonable number of empty list elements", RFC 9110, 5.6.1.2
@@ -39,51 +66,61 @@ func first(list []byte) (found Params) {
 		}
 		extension, ok := s.token()
 		if !ok {
-			return 0
+			return offer{}
 		}
-		o := offer{good: string(extension) == name, bits: windowBitsMax}
+		o := offer{good: string(extension) == name, bits: windowBitsMax, clientBits: windowBitsMax}
 		for s.skip(';') {
 			key, value, valued, ok := s.param()
 			if !ok {
-				return 0
+				return offer{}
 			}
 			o.add(key, value, valued)
 		}
 		if len(s.rest) > 0 && s.rest[0] != ',' {
-			return 0
+			return offer{}
 		}
-		if o.good && !found.On() {
-			found = Params(o.bits)
+		if o.good && !found.good {
+			found = o
 		}
 	}
 }
 
 // offer is one offer, as far as it was read.
 type offer struct {
-	good bool // it is ours, and can be kept
-	bits int
-	seen uint8 // parameters, a bit for each
+	good             bool // it is ours, and can be kept
+	bits, clientBits int  // of the windows: the client's inflater's, its compressor's
+	seen             uint8
 }
+
+// The parameters of an offer, a bit for each.
+const (
+	seenServerNo uint8 = 1 << iota
+	seenClientNo
+	seenServerBits
+	seenClientBits
+)
 
 // add reads one parameter. RFC 7692, 7.1.1 and 7.1.2.
 func (o *offer) add(key, value []byte, valued bool) {
 	var bit uint8
 	switch string(key) {
 	case "server_no_context_takeover":
-		bit = 1
+		bit = seenServerNo
 		o.good = o.good && !valued
 	case "client_no_context_takeover":
-		bit = 2
+		bit = seenClientNo
 		o.good = o.good && !valued
 	case "server_max_window_bits":
-		bit = 4
+		bit = seenServerBits
 		o.bits = windowBits(value)
 		o.good = o.good && o.bits != 0
 	case "client_max_window_bits":
-		// "This parameter [...] may have a value" (7.1.2.2). Any size will do: the
-		// inflater has the whole message in front of it.
-		bit = 8
-		o.good = o.good && (!valued || windowBits(value) != 0)
+		// "This parameter [...] may have a value" (7.1.2.2).
+		bit = seenClientBits
+		if valued {
+			o.clientBits = windowBits(value)
+			o.good = o.good && o.clientBits != 0
+		}
 	}
 	if bit == 0 || o.seen&bit != 0 {
 		o.good = false

@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -37,7 +38,7 @@ func TestNegotiate(t *testing.T) {
 		{"permessage-deflate; server_max_window_bits=11|permessage-deflate", plainAnswer + "; server_max_window_bits=11"},
 		{"a\", permessage-deflate|permessage-deflate", plainAnswer},
 	} {
-		params, answer := negotiate(tt.offer)
+		params, answer := negotiate(tt.offer, false)
 		if answer != tt.answer || !params.On() {
 			t.Errorf("%.90q: %q, want %q", tt.offer, answer, tt.answer)
 		}
@@ -105,40 +106,70 @@ func TestNegotiateDeclines(t *testing.T) {
 		strings.Repeat("\"", 999),
 		"permessage-deflate" + strings.Repeat("; a", 900),
 	} {
-		if params, answer := negotiate(offer); params.On() || answer != "" {
-			t.Errorf("%.90q: %q", offer, answer)
+		for _, takeover := range []bool{false, true} {
+			if params, answer := negotiate(offer, takeover); params.On() || answer != "" {
+				t.Errorf("%.90q: %q", offer, answer)
+			}
+		}
+	}
+}
+
+// RFC 7692, 7.1.1: contexts are taken over where both sides allow it, and no further
+// back than is kept.
+func TestNegotiateTakeover(t *testing.T) {
+	for _, tt := range []struct {
+		offer, answer string
+		params        Params
+	}{
+		{"permessage-deflate", "permessage-deflate; client_no_context_takeover; server_max_window_bits=11", 11 | serverTakeover},
+		{"permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=11; client_max_window_bits=11", 11 | serverTakeover | clientTakeover},
+		{"permessage-deflate; client_max_window_bits=9; server_max_window_bits=10",
+			"permessage-deflate; server_max_window_bits=10; client_max_window_bits=9", 10 | serverTakeover | clientTakeover},
+		{"permessage-deflate; client_max_window_bits=15; server_no_context_takeover",
+			"permessage-deflate; server_no_context_takeover; client_max_window_bits=11", 15 | clientTakeover},
+		{"permessage-deflate; client_max_window_bits; client_no_context_takeover",
+			"permessage-deflate; client_no_context_takeover; server_max_window_bits=11", 11 | serverTakeover},
+		{"permessage-deflate; client_no_context_takeover; server_no_context_takeover", plainAnswer, 15},
+	} {
+		if params, answer := negotiate(tt.offer, true); params != tt.params || answer != tt.answer {
+			t.Errorf("%q: %#x, %q; want %#x, %q", tt.offer, params, answer, tt.params, tt.answer)
 		}
 	}
 }
 
 // negotiate is Negotiate for fields separated by "|".
-func negotiate(fields string) (Params, string) {
+func negotiate(fields string, takeover bool) (Params, string) {
 	var values [][]byte
 	for f := range strings.SplitSeq(fields, "|") {
 		values = append(values, []byte(f))
 	}
-	return Negotiate(slices.Values(values))
+	return Negotiate(slices.Values(values), takeover)
 }
 
-// Whatever is offered, the answer is one that the offer allows: one of eight, and
-// a smaller window only for who asked for it.
+// Whatever is offered, the answer is one that the offer allows: to nobody who
+// offered nothing, and with a window for the client's compressor only if that was offered.
 func FuzzNegotiate(f *testing.F) {
 	for _, s := range []string{
 		"permessage-deflate; client_max_window_bits", "permessage-deflate; server_max_window_bits=\"1\\0\", x; y=z",
 		"permessage-deflate; server_max_window_bits=8|permessage-deflate", ",;=\"\\",
 	} {
-		f.Add(s)
+		f.Add(s, false)
+		f.Add(s, true)
 	}
-	f.Fuzz(func(t *testing.T, offer string) {
-		params, answer := negotiate(offer)
+	f.Fuzz(func(t *testing.T, offer string, takeover bool) {
+		params, answer := negotiate(offer, takeover)
 		if params == 0 && answer == "" {
 			return
 		}
-		if !slices.Contains(answers[windowBitsMin:], answer) || answer != answers[params] {
-			t.Fatalf("%q: %d, %q", offer, params, answer)
-		}
-		if !strings.Contains(offer, name) || strings.Contains(answer, "_bits") && !strings.Contains(offer, "server_max_window_bits") {
-			t.Fatalf("%q: %q", offer, answer)
+		has := func(s, part string) bool { return strings.Contains(s, part) }
+		switch {
+		case params.windowBits() < windowBitsMin, !strings.HasPrefix(answer, name), !has(offer, name),
+			!takeover && params.TakesOver(),
+			!takeover && has(answer, "server_max") && !has(offer, "server_max"),
+			has(answer, "client_max") && !has(offer, "client_max"),
+			has(answer, "client_max") == has(answer, "client_no_"),
+			params.windowBits() < windowBitsMax != has(answer, "server_max_window_bits="+strconv.Itoa(params.windowBits())):
+			t.Fatalf("%q: %#x, %q", offer, params, answer)
 		}
 	})
 }
