@@ -15,7 +15,8 @@ import (
 type histories struct {
 	mu     sync.Mutex
 	byName map[string]*ring
-	order  byExpiry // all rings
+	full   byExpiry // rings with events
+	blank  byExpiry // rings without, which are positions only
 	bytes  int      // of all rings and their events
 	epoch  uint64   // the last one that was given out; 0 before the first
 	counts HistoryStats
@@ -91,12 +92,14 @@ func (h *histories) catchUp(name string, ask catchUp, rule *HistoryRule, limits 
 	} else {
 		p.events = r.latest(rule.Rewind.Count, rule.Rewind.Age, now)
 	}
-	if ask.ids {
-		p.id = position{r.epoch, r.last}
-		r.followed = true
-		h.use(r, rule, now)
-		h.shrink(limits, r)
+	if !ask.ids {
+		h.sort(r)
+		return p
 	}
+	p.id = position{r.epoch, r.last}
+	r.followed = true
+	h.use(r, rule, now)
+	h.shrink(limits, r)
 	return p
 }
 
@@ -112,6 +115,7 @@ func (h *histories) recall(name, since string, rule *HistoryRule, limits *AppLim
 	before := r.bytes
 	r.trim(rule, limits.HistoryChannelBytes, now)
 	h.bytes += r.bytes - before
+	h.sort(r)
 	id = position{r.epoch, r.last}
 	if since == "" {
 		return id, r.latest(rule.Size, rule.TTL, now), true
@@ -147,7 +151,7 @@ func (h *histories) left(name string, now time.Time) {
 	if r := h.byName[name]; r != nil {
 		r.followed = false
 		r.expires = now.Add(r.ttl)
-		heap.Fix(&h.order, r.place)
+		h.sort(r)
 	}
 }
 
@@ -169,33 +173,63 @@ func (h *histories) make(name string) *ring {
 	r := &ring{name: name, epoch: h.epoch}
 	h.byName[name] = r
 	h.bytes += ringOverhead
-	heap.Push(&h.order, r)
+	heap.Push(&h.blank, r)
 	return r
 }
 
 // use puts off the end of a ring. h is locked.
 func (h *histories) use(r *ring, rule *HistoryRule, now time.Time) {
 	r.ttl, r.expires = rule.TTL, now.Add(rule.TTL)
-	heap.Fix(&h.order, r.place)
+	h.sort(r)
 }
 
-// shrink forgets the rings that would go next until the limits are kept, but
-// not the one that was just used. h is locked.
+// sort puts a ring where it belongs, when its events or its end have changed. h
+// is locked.
+func (h *histories) sort(r *ring) {
+	if full := r.events.len() > 0; full != r.full {
+		heap.Remove(h.with(r), r.place)
+		r.full = full
+		heap.Push(h.with(r), r)
+		return
+	}
+	heap.Fix(h.with(r), r.place)
+}
+
+// with is the rings among which r is.
+func (h *histories) with(r *ring) *byExpiry {
+	if r.full {
+		return &h.full
+	}
+	return &h.blank
+}
+
+// shrink forgets rings until the limits are kept, but the one that was just used
+// only if it is blank: anybody may subscribe, and must not push out events by that. h is
+// locked.
 func (h *histories) shrink(limits *AppLimits, used *ring) {
-	for len(h.order) > 1 && (h.bytes > limits.HistoryBytes || len(h.order) > limits.HistoryChannels) {
-		r := h.order[0]
-		if r == used {
-			r = h.order.second()
+	for h.bytes > limits.HistoryBytes || len(h.byName) > limits.HistoryChannels {
+		r := h.blank.first(used)
+		if r == nil && !used.full {
+			r = used
+		}
+		if r == nil {
+			r = h.full.first(used)
+		}
+		if r == nil {
+			return
 		}
 		h.forget(r)
 		h.counts.Evicted++
+		if r == used {
+			return
+		}
 	}
 }
 
 // forget drops a ring. Whoever knows a position in it has a gap: the channel's
 // next ring has another epoch. h is locked.
 func (h *histories) forget(r *ring) {
-	heap.Remove(&h.order, r.place)
+	heap.Remove(h.with(r), r.place)
 	delete(h.byName, r.name)
 	h.bytes -= ringOverhead + r.bytes
 }
@@ -252,25 +286,35 @@ func (h *histories) expire(now time.Time) (left bool) {
 func (h *histories) expireSome(now time.Time) (left, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for n := 0; len(h.order) > 0 && !now.Before(h.order[0].expires); n++ {
-		if n == expireBatch {
-			return true, true
-		}
-		r := h.order[0]
-		if !r.followed {
+	for n := 0; n < expireBatch; n++ {
+		r := h.over(now)
+		switch {
+		case r == nil:
+			return len(h.byName) > 0, false
+		case !r.followed:
 			h.forget(r)
-			continue
+		default:
+			// Its subscribers have all there was. They keep their position in it, or a
+			// quiet channel would seem to have a gap.
+			h.bytes -= r.bytes
+			for r.events.len() > 0 {
+				r.drop()
+			}
+			r.expires = now.Add(r.ttl)
+			h.sort(r)
 		}
-		// Its subscribers have all there was. They keep their position in it, or a
-		// quiet channel would seem to have a gap.
-		h.bytes -= r.bytes
-		for r.events.len() > 0 {
-			r.drop()
-		}
-		r.expires = now.Add(r.ttl)
-		heap.Fix(&h.order, 0)
 	}
-	return len(h.order) > 0, false
+	return true, true
+}
+
+// over returns a ring whose end has come, or nil. h is locked.
+func (h *histories) over(now time.Time) *ring {
+	for _, rings := range []byExpiry{h.blank, h.full} {
+		if len(rings) > 0 && !now.Before(rings[0].expires) {
+			return rings[0]
+		}
+	}
+	return nil
 }
 
 // settled counts what became of a subscription that wanted to resume.
@@ -288,7 +332,7 @@ func (h *histories) stats() HistoryStats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.counts
-	s.Channels, s.Bytes = len(h.order), h.bytes
+	s.Channels, s.Bytes = len(h.byName), h.bytes
 	return s
 }
 
@@ -317,9 +361,14 @@ func (o *byExpiry) Pop() any {
 	return r
 }
 
-// second is the ring that expires next after the first. There are at least two.
-func (o byExpiry) second() *ring {
-	if len(o) > 2 && o.Less(2, 1) {
+// first is the ring that expires next, apart from one; nil if there is none.
+func (o byExpiry) first(but *ring) *ring {
+	switch {
+	case len(o) == 0 || len(o) == 1 && o[0] == but:
+		return nil
+	case o[0] != but:
+		return o[0]
+	case len(o) > 2 && o.Less(2, 1):
 		return o[2]
 	}
 	return o[1]

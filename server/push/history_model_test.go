@@ -288,9 +288,9 @@ func playHistory(t *testing.T, rnd *rand.Rand) {
 		default:
 			step(rnd, a.hub.shards[rnd.IntN(3)])
 		}
+		checkHistoryBytes(t, &a.history)
 	}
 	endHistory(a, channels, now)
-	checkHistoryBytes(t, &a.history)
 	for range 2 {
 		now = now.Add(modelTTL)
 		a.hub.rang()
@@ -346,20 +346,23 @@ func checkRecall(t *testing.T, a *app, c *chronicle, p *away, now time.Time) {
 func checkHistoryBytes(t *testing.T, h *histories) {
 	t.Helper()
 	bytes := 0
-	for i, r := range h.order {
-		own := 0
-		for _, k := range r.events.all() {
-			own += k.size()
+	for _, rings := range []byExpiry{h.full, h.blank} {
+		for i, r := range rings {
+			own := 0
+			for _, k := range r.events.all() {
+				own += k.size()
+			}
+			if own != r.bytes || r.place != i || r.full != (own > 0) || h.byName[r.name] != r || r.last-r.gone != uint64(r.events.len()) {
+				t.Fatalf("%s: %d bytes, counted %d; place %d of %d, full %v; events %d to %d are %d",
+					r.name, own, r.bytes, r.place, i, r.full, r.gone, r.last, r.events.len())
+			}
+			if i > 0 && r.expires.Before(rings[(i-1)/2].expires) {
+				t.Fatalf("%s expires before one that is to go first", r.name)
+			}
+			bytes += own + ringOverhead
 		}
-		if own != r.bytes || r.place != i || h.byName[r.name] != r || r.last-r.gone != uint64(r.events.len()) {
-			t.Fatalf("%s: %d bytes, counted %d; place %d of %d; events %d to %d are %d", r.name, own, r.bytes, r.place, i, r.gone, r.last, r.events.len())
-		}
-		if i > 0 && r.expires.Before(h.order[(i-1)/2].expires) {
-			t.Fatalf("%s expires before one that is to go first", r.name)
-		}
-		bytes += own + ringOverhead
 	}
-	if bytes != h.bytes || len(h.byName) != len(h.order) {
-		t.Fatalf("%d bytes, counted %d; %d names of %d channels", bytes, h.bytes, len(h.byName), len(h.order))
+	if bytes != h.bytes || len(h.byName) != len(h.full)+len(h.blank) {
+		t.Fatalf("%d bytes, counted %d; %d names of %d and %d channels", bytes, h.bytes, len(h.byName), len(h.full), len(h.blank))
 	}
 }

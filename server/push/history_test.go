@@ -132,15 +132,29 @@ func TestHistoryIsBounded(t *testing.T) {
 	if there() != "c1" {
 		t.Errorf("after the limit was lowered: %s", there())
 	}
-	// Positions count like events.
-	for _, name := range []string{"b", "d"} {
+	// Positions count, too. They give way to each other and to events, but no event
+	// gives way to them: anybody may subscribe.
+	ask := func(name string) {
 		if p := h.catchUp(name, catchUp{ids: true}, &rule, &limits, now); p.id == (position{}) {
 			t.Error("no position")
 		}
 		checkHistoryBytes(t, &h)
 	}
-	if there() != "b0 d0" {
-		t.Errorf("after positions were asked for: %s", there())
+	ask("b")
+	if there() != "c1" {
+		t.Errorf("after a position was asked for: %s", there())
+	}
+	limits.HistoryBytes = 3*ringOverhead + 300
+	for _, name := range []string{"a", "b", "d"} {
+		ask(name)
+		now = now.Add(time.Second)
+	}
+	if there() != "b0 c1 d0" {
+		t.Errorf("after three positions were asked for: %s", there())
+	}
+	put("a", 200)
+	if there() != "a1 c1" {
+		t.Errorf("after an event: %s", there())
 	}
 }
 
@@ -156,11 +170,11 @@ func TestHistoriesExpireTogether(t *testing.T) {
 		}
 		h.keep(fmt.Sprint(i), &kept{frame: make([]byte, 10), at: now}, &rule, &limits, false)
 	}
-	if left := h.expire(now.Add(time.Minute - 1)); !left || len(h.order) != 3*expireBatch+1 {
-		t.Errorf("%d channels before the time", len(h.order))
+	if left := h.expire(now.Add(time.Minute - 1)); !left || len(h.byName) != 3*expireBatch+1 {
+		t.Errorf("%d channels before the time", len(h.byName))
 	}
-	if left := h.expire(now.Add(time.Minute)); !left || len(h.order) != 1 || h.byName["0"] == nil {
-		t.Errorf("%d channels after the time", len(h.order))
+	if left := h.expire(now.Add(time.Minute)); !left || len(h.byName) != 1 || h.byName["0"] == nil {
+		t.Errorf("%d channels after the time", len(h.byName))
 	}
 	if left := h.expire(now.Add(time.Hour)); left || h.bytes != 0 {
 		t.Errorf("%d bytes in the end", h.bytes)

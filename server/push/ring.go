@@ -63,7 +63,8 @@ type ring struct {
 	ttl      time.Duration
 	expires  time.Time
 	followed bool
-	place    int // in histories.order
+	full     bool // which of the two of histories it is in
+	place    int  // in there
 }
 
 // ringOverhead is what a ring without events takes, roughly.
