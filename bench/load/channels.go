@@ -106,10 +106,13 @@ func delivered(channel, data string) string {
 	return `{"event":"` + eventName + `","channel":"` + channel + `","data":"` + data + `"}`
 }
 
+// seqDigits is how many digits the number of an event has, with which its data begins.
+const seqDigits = 10
+
 // dataOf is the data of event number seq, such that the subscriber's message
 // has size bytes or, if that is too few, as many as it takes.
 func dataOf(channel string, seq, size int) string {
-	data := fmt.Sprintf("%010d", seq)
+	data := fmt.Sprintf("%0*d", seqDigits, seq)
 	if more := size - len(delivered(channel, data)); more > 0 {
 		data += strings.Repeat("x", more)
 	}

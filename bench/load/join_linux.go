@@ -43,7 +43,7 @@ func (s *Session) Join(j Join, progress func(Progress)) (*Joined, error) {
 				return nil, err
 			}
 		}
-		if o.left == 0 && o.under == 0 && o.acquainted() {
+		if o.left == 0 && o.under == 0 && (s.failures.Total() > 0 || o.acquainted()) {
 			break
 		}
 		if err := s.poll(100 * time.Millisecond); err != nil {

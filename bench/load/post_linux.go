@@ -2,7 +2,7 @@ package load
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -104,12 +104,14 @@ func (o *postOrder) answered(cl *caller, took time.Duration) {
 }
 
 func (o *postOrder) text(c *conn, payload []byte) *fault {
-	seq, head := 0, len(delivered(o.Channel, ""))-len(`"}`)
-	if len(payload) > head {
-		_, _ = fmt.Sscanf(strings.TrimLeft(string(payload[head:min(len(payload), head+10)]), "0"), "%d", &seq)
+	seq, from := -1, len(delivered(o.Channel, ""))-len(`"}`)
+	if to := from + seqDigits; len(payload) >= to {
+		if n, err := strconv.Atoi(string(payload[from:to])); err == nil {
+			seq = n
+		}
 	}
 	switch {
-	case seq >= o.next || string(payload) != delivered(o.Channel, dataOf(o.Channel, seq, o.Size)):
+	case seq < 0 || seq >= o.next || string(payload) != delivered(o.Channel, dataOf(o.Channel, seq, o.Size)):
 		return &fault{Corrupt, fmt.Sprintf("subscriber %d got %.200q", c.id, payload)}
 	case o.got[seq] == nil || o.got[seq][c.id]:
 		return &fault{Duplicate, fmt.Sprintf("subscriber %d got event %d again", c.id, seq)}
