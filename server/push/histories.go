@@ -246,8 +246,8 @@ func (h *histories) names() (names []string) {
 
 // forgetUnruled forgets the history of channels that no rule matches any more:
 // their events do not get into it, and must not seem never to have been when a rule is
-// back. Whoever holds a stripe for longer than this has seen the old rules, and with
-// them done what they say; whoever gets it later sees the new ones.
+// back. Whoever had a stripe before may have read the old rules, and is done with it
+// when its turn comes here; whoever has it later reads the new ones.
 func (a *app) forgetUnruled() {
 	config := a.config.Load()
 	for _, name := range a.history.names() {
