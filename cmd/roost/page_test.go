@@ -59,3 +59,20 @@ func TestPageWithoutDemo(t *testing.T) {
 		t.Errorf("POST /demo/events: %d, want 404", status)
 	}
 }
+
+// The page names the console only where a browser on the server's own machine
+// would find it.
+func TestConsoleURL(t *testing.T) {
+	for admin, want := range map[string]string{
+		"127.0.0.1:9601": "http://127.0.0.1:9601/", "localhost:9601": "http://localhost:9601/", "[::1]:80": "http://[::1]:80/",
+		"off": "", ":9601": "", "0.0.0.0:9601": "", "10.0.0.1:9601": "", "admin.example:9601": "", "127.0.0.1:0": "", "unix:/run/admin": "",
+	} {
+		var a optionalAddress
+		if err := a.UnmarshalText([]byte(admin)); err != nil {
+			t.Fatal(err)
+		}
+		if got := consoleURL(a); got != want {
+			t.Errorf("%s: %q, want %q", admin, got, want)
+		}
+	}
+}

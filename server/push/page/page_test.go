@@ -33,11 +33,11 @@ func newPage(t *testing.T, config Config) (*push.Hub, http.Handler) {
 // The page knows the app and the key, and not the secret; it runs its own
 // script and style, and loads nothing.
 func TestPage(t *testing.T) {
-	_, h := newPage(t, Config{Version: "</script><b>1.2.3"})
+	_, h := newPage(t, Config{Console: "http://127.0.0.1:9601/", Version: "</script><b>1.2.3"})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	html := w.Body.String()
-	if w.Code != 200 || !strings.Contains(html, `{"app":"42","channel":"demo","console":"","demo":false,"key":"the-key","version":"\u003c/script\u003e\u003cb\u003e1.2.3"}`) {
+	if w.Code != 200 || !strings.Contains(html, `{"app":"42","channel":"demo","console":"http://127.0.0.1:9601/","demo":false,"key":"the-key","version":"\u003c/script\u003e\u003cb\u003e1.2.3"}`) {
 		t.Fatalf("%d, and the configuration is not in the page", w.Code)
 	}
 	if strings.Contains(html, "-secret") {
