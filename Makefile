@@ -4,7 +4,7 @@
 
 GO     ?= go
 BIN    := $(CURDIR)/bin
-CHECKS := ./.ci/imports ./.ci/tidy ./.ci/mutants
+CHECKS := ./.ci/imports ./.ci/tidy ./.ci/sbom ./.ci/docs ./.ci/mutants
 SEEDS  ?= 60000
 FUZZTIME ?= 15
 VET_OS := darwin freebsd netbsd openbsd
@@ -93,6 +93,20 @@ bench-smoke:
 
 clean:
 	rm -rf $(BIN)
+
+# docs writes the parts of the documentation that are made of the code.
+.PHONY: docs sbom reproducible
+docs:
+	$(GO) run ./.ci/docs
+
+# sbom lists every module that is in the program, as CycloneDX.
+sbom: build
+	$(GO) run ./.ci/sbom $(BIN)/roost >$(BIN)/roost.cdx.json
+	@echo "sbom: $(BIN)/roost.cdx.json"
+
+# reproducible builds the program twice, in two places, and compares the bytes.
+reproducible:
+	@.ci/reproducible
 
 # ktls runs what needs a kernel with TLS, which many machines have not, under a
 # user-mode Linux kernel that has, and package server's tests over that TLS: all but

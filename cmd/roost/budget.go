@@ -179,23 +179,34 @@ func (c ceilings) room(b budget) int64 {
 	return int64(max(0, min(room, float64(b.conns))))
 }
 
-// fit returns how many connections to allow: as many as were asked for, or else
-// as many as there is memory for. It fails when that is not enough.
-func (s *serveCmd) fit(cfg server.Config, apps []push.App) (conns int, b budget, err error) {
-	cfg, err = cfg.Resolve()
-	if err != nil {
-		return 0, b, exitf(exitUsage, "%v", err)
-	}
-	b = budgetOf(cfg, apps)
+// heldShare is the part of the memory that clients may make a server hold for
+// them, where that is less than its own limit.
+const heldShare = 4
+
+// fit fills in what depends on the machine's memory: how much is held for clients
+// at most, and how many connections, if their number was not asked for. It fails
+// when there is too little for what was.
+func (s *serveCmd) fit(cfg server.Config, apps []push.App) (server.Config, budget, error) {
 	c := thisMachine().ceilings()
+	resolved, err := cfg.Resolve()
+	if err != nil {
+		return cfg, budget{}, exitf(exitUsage, "%v", err)
+	}
+	if cfg.Limits.Held == 0 {
+		resolved.Limits.Held = int(min(int64(resolved.Limits.Held), c.memory/heldShare, c.heap/heldShare))
+		cfg.Limits.Held = resolved.Limits.Held
+	}
+	cfg.Limits.Conns = resolved.Limits.Conns
+	b := budgetOf(resolved, apps)
 	if s.Overcommit || c.holds(b) {
-		return cfg.Limits.Conns, b, nil
+		return cfg, b, nil
 	}
 	if room := c.room(b); s.MaxConnections == 0 && room >= connectionsMin {
 		cfg.Limits.Conns = int(room)
-		return cfg.Limits.Conns, budgetOf(cfg, apps), nil
+		resolved.Limits.Conns = cfg.Limits.Conns
+		return cfg, budgetOf(resolved, apps), nil
 	}
-	return 0, b, c.check(b)
+	return cfg, b, c.check(b)
 }
 
 // thisMachine is the one that the process runs on.

@@ -57,6 +57,7 @@ func TestBudgetKnowsTheLimits(t *testing.T) {
 		"Conns":          func(c *server.Config) { c.Limits.Conns++ },
 		"Handshakes":     func(c *server.Config) { c.Limits.Handshakes = 20_000 },
 		"HandshakeBytes": func(c *server.Config) { c.Limits.HandshakeBytes = 16 << 10 },
+		"Held":           func(c *server.Config) { c.Limits.Held = 2 << 30 },
 		"HTTPConns":      func(c *server.Config) { c.Limits.HTTPConns = 2000 },
 		"Loops":          func(c *server.Config) { c.Loops = 64 },
 		"Deflate":        func(c *server.Config) { c.Deflate.Enabled = true },

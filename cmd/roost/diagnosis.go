@@ -253,7 +253,9 @@ func (m *machine) lookAtBudget(wanted int64) finding {
 	if err != nil {
 		return f
 	}
-	b, c := budgetOf(cfg, []push.App{{}}), m.ceilings()
+	c := m.ceilings()
+	cfg.Limits.Held = int(min(int64(cfg.Limits.Held), c.memory/heldShare, c.heap/heldShare)) // as serve does
+	b := budgetOf(cfg, []push.App{{}})
 	f.Value, f.State = mebibytes(b.most()), stateOK
 	if !c.holds(b) {
 		f.State = stateNote

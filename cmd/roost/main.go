@@ -58,6 +58,7 @@ type cli struct {
 	Doctor      doctorCmd      `cmd:"" help:"Say how many connections fit on this machine, and what to change for more (Linux)."`
 	Completion  completionCmd  `cmd:"" help:"Print the script that completes commands and flags in a shell."`
 
+	Bounds  boundsCmd  `cmd:"" hidden:"" help:"Print every limit and deadline as a table, for the documentation."`
 	Version versionCmd `cmd:"" help:"Print the version and the toolchain roost was built with."`
 }
 

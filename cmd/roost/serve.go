@@ -81,17 +81,8 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return err
 	}
-	serving := server.Config{
-		HTTP:         routes,
-		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
-		Timeouts:     server.Timeouts{Drain: s.Drain},
-		Deflate:      s.Deflate.config(),
-		TLS:          certs.config(),
-		ShutdownCode: closeReconnect,
-		Logger:       log,
-	}
-	var memory budget
-	if serving.Limits.Conns, memory, err = s.fit(serving, config.Apps); err != nil {
+	serving, memory, err := s.fit(s.serving(routes, certs, log), config.Apps)
+	if err != nil {
 		return err
 	}
 	if srv, err = hub.NewServer(serving); err != nil {
@@ -121,6 +112,19 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		closeSender(sender, t, log, err != nil)
 	}
 	return err
+}
+
+// serving is the server's configuration, but for what the machine has to say.
+func (s *serveCmd) serving(routes http.Handler, certs *certificates, log *slog.Logger) server.Config {
+	return server.Config{
+		HTTP:         routes,
+		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
+		Timeouts:     server.Timeouts{Drain: s.Drain},
+		Deflate:      s.Deflate.config(),
+		TLS:          certs.config(),
+		ShutdownCode: closeReconnect,
+		Logger:       log,
+	}
 }
 
 // printApp says what it takes to use an app that was made for this run.

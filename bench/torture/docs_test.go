@@ -1,0 +1,105 @@
+package torture
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// rowsOf says how many rows each part of the threat table has.
+var rowsOf = map[string]int{"F": 35, "H": 29, "C": 16, "T": 27, "R": 16, "M": 7, "B": 10, "S": 6, "L": 12, "A": 14}
+
+// docs/security.md has every row once, and every row names tests that exist.
+func TestRowsHaveTests(t *testing.T) {
+	tests, err := testNames("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]bool{}
+	all, err := List(limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		row, _, _ := strings.Cut(c.ID, "/")
+		cases[row] = true
+	}
+	text, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, line := range regexp.MustCompile(`(?m)^\| [A-Z]\d+ \|.*$`).FindAllString(string(text), -1) {
+		cells := strings.Split(strings.Trim(line, "|"), " | ")
+		row := strings.TrimSpace(cells[0])
+		if strings.HasPrefix(row, "U") {
+			continue
+		}
+		if seen[row] || len(cells) != 4 || strings.TrimSpace(cells[1]) == "" || strings.TrimSpace(cells[2]) == "" {
+			t.Errorf("row %s is there twice, or not whole: %s", row, line)
+			continue
+		}
+		seen[row] = true
+		if fault := named(row, strings.TrimSpace(cells[3]), tests, cases); fault != "" {
+			t.Errorf("row %s: %s", row, fault)
+		}
+	}
+	for part, n := range rowsOf {
+		for i := range n {
+			if row := fmt.Sprint(part, i+1); !seen[row] {
+				t.Errorf("row %s is missing", row)
+			}
+		}
+	}
+}
+
+// named says which of a row's tests does not exist.
+func named(row, list string, tests, cases map[string]bool) string {
+	for name := range strings.SplitSeq(list, ", ") {
+		of, other, _ := strings.Cut(name, ":")
+		switch {
+		case of == "torture" && other == "" && !cases[row], of == "torture" && other != "" && !cases[other]:
+			return "no such case of roost-torture: " + name
+		case of != "torture" && !tests[name]:
+			return "no such test: " + name
+		}
+	}
+	return ""
+}
+
+// testNames finds every test and fuzz target below root.
+func testNames(root string) (map[string]bool, error) {
+	names := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		for _, m := range declared.FindAllSubmatch(src, -1) {
+			names[string(m[1])] = true
+		}
+		return err
+	})
+	return names, err
+}
+
+// The check can fail.
+func TestNamed(t *testing.T) {
+	tests, cases := map[string]bool{"TestA": true}, map[string]bool{"F1": true}
+	for list, good := range map[string]bool{
+		"torture": true, "torture, TestA": true, "TestA, torture:F1": true,
+		"TestB": false, "torture:F9": false, "": false,
+	} {
+		if got := named("F1", list, tests, cases); (got == "") != good {
+			t.Errorf("%q: %q", list, got)
+		}
+	}
+	if named("F2", "torture", tests, cases) == "" {
+		t.Error("a row without cases was taken")
+	}
+}
