@@ -73,12 +73,16 @@ func (s *scratch) free() {
 	scratches.Put(s)
 }
 
-// inflate delivers a message that came compressed.
-func (c *Conn) inflate(ev *wire.Event) error {
+// inflateTurn is how many bytes of inflated messages one connection may cost
+// before others have their turn. What was read is no measure of that: it may be a
+// thousandth of them.
+const inflateTurn = 256 << 10
+
+// inflate delivers a message that came compressed, and returns its size.
+func (c *Conn) inflate(ev *wire.Event) (size int, err error) {
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	var message []byte
-	var err error
 	if c.deflate.TakesOver() {
 		message, s.b, err = deflate.InflateAfter(&c.rare.past.Context, s.b[:0], ev.Payload, c.srv.cfg.Limits.Message, c.deflate)
 	} else {
@@ -86,15 +90,15 @@ func (c *Conn) inflate(ev *wire.Event) error {
 		message = s.b
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// The decoder has left this to us: it saw compressed bytes.
 	if ev.Op == Text && !wire.ValidUTF8(message) {
-		return wire.ErrInvalidUTF8
+		return 0, wire.ErrInvalidUTF8
 	}
 	c.srv.loops[c.pipe.Loop()].inflated.Add(1)
 	c.onMessage(ev.Op, message)
-	return nil
+	return len(message), nil
 }
 
 // sendDeflated is Send for a message that is to be compressed.

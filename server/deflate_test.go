@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -487,4 +488,33 @@ func TestDeflateTakeoverAndDropNewest(t *testing.T) {
 		}
 	}
 	c.goodbye()
+}
+
+// Row C1: a client whose few bytes become many does not keep others waiting until
+// all of them were handled.
+func TestDeflateTurns(t *testing.T) {
+	watch(t)
+	const bombs, size = 300, 1 << 16
+	var before atomic.Int64 // messages that were handled before the other client's
+	var seen atomic.Int64
+	st := start(t, Handler{OnMessage: func(c *Conn, _ Opcode, m []byte) {
+		seen.Add(1)
+		if len(m) < size {
+			before.Store(seen.Load() - 1)
+			c.Send(Text, m)
+		}
+	}}, Config{Inline: true, Loops: 1, Deflate: Deflate{Enabled: true}, Limits: Limits{Message: size}})
+	first, other := st.dial().open("/", offer), st.dial().open("/", offer)
+	release, waiting := make(chan struct{}), make(chan struct{})
+	st.Post(0, func() { close(waiting); <-release })
+	<-waiting
+	first.send(bytes.Repeat(deflated(ws.OpBinary, strings.Repeat("\x00", size)), bombs))
+	other.send(text("me too"))
+	close(release)
+	other.expect(ws.OpText, "me too")
+	if n := before.Load(); n > 4*inflateTurn/size {
+		t.Errorf("%d of %d messages came first", n, bombs)
+	}
+	eventually(t, "all were handled", func() bool { return seen.Load() == bombs+1 })
+	first.goodbye()
 }

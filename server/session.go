@@ -129,12 +129,13 @@ func (c *Conn) Data(in []byte) (used, calls int) {
 }
 
 // decode handles the frames in in. It stops early when the client does not
-// read what it is sent: whoever asks must also listen.
+// read what it is sent: whoever asks must also listen; and when what it sent is
+// so much more than it seemed that others should have their turn.
 func (c *Conn) decode(in []byte) (used, calls int) {
 	if c.state != stateOpen && c.state != stateClosing {
 		return len(in), 0 // OnOpen panicked
 	}
-	whole, limits := false, c.limits()
+	whole, limits, inflated := false, c.limits(), 0
 	for {
 		ev, n, ok, err := c.dec.Next(in[used:], limits)
 		used += n
@@ -150,10 +151,12 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 			whole = true
 			if c.state == stateOpen {
 				calls++
-				if err := c.deliver(&ev); err != nil {
+				n, err := c.deliver(&ev)
+				if err != nil {
 					c.failFor(err)
 					return len(in), calls
 				}
+				inflated += n
 				if c.pipe.Asking() {
 					c.heed() // a Close from now on drops what follows in this very buffer
 				}
@@ -166,7 +169,7 @@ func (c *Conn) decode(in []byte) (used, calls int) {
 		if c.state != stateOpen && c.state != stateClosing {
 			return len(in), calls
 		}
-		if c.pipe.Pressed() && c.pipe.Pause() {
+		if c.pipe.Pressed() && c.pipe.Pause() || inflated >= inflateTurn {
 			c.dec.Next(nil, limits) // gives the last message's memory back
 			c.progress(whole)
 			return used, calls
@@ -194,19 +197,19 @@ func (c *Conn) progress(whole bool) {
 // first. Below it, one write of many copies is cheaper.
 const lendMin = 4 << 10
 
-// deliver hands a message to the application.
-func (c *Conn) deliver(ev *wire.Event) error {
+// deliver hands a message to the application. inflated is its size if it came compressed.
+func (c *Conn) deliver(ev *wire.Event) (inflated int, err error) {
 	if ev.Compressed {
 		return c.inflate(ev)
 	}
 	if len(ev.Payload) < lendMin || ev.Whole == nil {
 		c.onMessage(ev.Op, ev.Payload)
-		return nil
+		return 0, nil
 	}
 	c.pipe.Lend(ev.Whole, len(ev.Whole)-len(ev.Payload))
 	c.onMessage(ev.Op, ev.Payload)
 	c.pipe.Settle(c.dec.Pooled())
-	return nil
+	return 0, nil
 }
 
 func (c *Conn) onMessage(op Opcode, message []byte) {

@@ -19,6 +19,8 @@ const (
 	// tlsBytes is what TLS keeps for an open connection more, and handshakeTLSBytes
 	// what it needs while one is opened.
 	tlsBytes, handshakeTLSBytes = 12 << 10, 64 << 10
+	// contextBytes is what is kept of messages for compressing the next ones.
+	contextBytes = 3<<10 + 512
 	// httpBytes is a connection that is with net/http: its goroutine, its buffers,
 	// and the body of a call.
 	httpBytes = 128 << 10
@@ -58,6 +60,9 @@ func budgetOf(cfg server.Config, apps []push.App) budget {
 	}
 	if cfg.Deflate.Enabled {
 		perLoop += loopDeflateBytes
+		if cfg.Deflate.ContextTakeover {
+			perClient += contextBytes
+		}
 	}
 	handshakes := min(conns, bounds["Limits.Handshakes"])
 	var kept int64

@@ -72,6 +72,17 @@ func TestBudgetKnowsTheLimits(t *testing.T) {
 			t.Errorf("with another %s the sum is %d, and was %d", name, after, before)
 		}
 	}
+	deflating := base
+	deflating.Deflate.Enabled = true
+	without, err := deflating.Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := without
+	with.Deflate.ContextTakeover = true
+	if more := budgetOf(with, nil).most() - budgetOf(without, nil).most(); more < 50_000*3<<10 {
+		t.Errorf("with contexts the sum is %d more", more)
+	}
 	cfg, _ := base.Resolve()
 	apps := []push.App{{Limits: push.AppLimits{CacheBytes: 1 << 30}}, {}}
 	if after := budgetOf(cfg, apps).most(); after < before+1<<30 {
