@@ -20,6 +20,7 @@ type echoCmd struct {
 	MaxMessage     byteSize        `default:"16MiB" placeholder:"BYTES" help:"Largest message (${default})."`
 	MaxFragments   int             `default:"100000" placeholder:"N" help:"Frames a message may be cut into (${default})."`
 	MaxOutbound    byteSize        `default:"64MiB" placeholder:"BYTES" help:"Bytes that may wait for a client that reads slowly (${default})."`
+	MaxHeld        byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
 	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed; off by default."`
 	TLS            tlsFlags        `embed:"" prefix:"tls-"`
@@ -66,6 +67,7 @@ func (e *echoCmd) config(log *slog.Logger) server.Config {
 			Message:         int(e.MaxMessage),
 			Fragments:       e.MaxFragments,
 			Outbound:        int(e.MaxOutbound),
+			Held:            e.MaxHeld.held(),
 		},
 		Timeouts:     server.Timeouts{Drain: e.Drain},
 		Deflate:      e.Deflate.config(),

@@ -17,3 +17,20 @@ func spareMemory() {
 		debug.SetGCPercent(gcPercent)
 	}
 }
+
+// heldMost is what clients may make the program hold where its memory has no limit.
+const heldMost = 1 << 30
+
+// held is --max-held, or what the limit of the group or of Go leaves room for:
+// the queues' memory is garbage for a while after they were sent.
+func (asked byteSize) held() int {
+	if asked > 0 {
+		return int(asked)
+	}
+	m := &machine{files: os.DirFS("/"), pid: "self"}
+	limit, _ := m.cgroupMemory()
+	if own, _ := m.goMemoryLimit(); own > 0 {
+		limit = min(limit, own)
+	}
+	return int(min(heldMost, limit/4))
+}

@@ -28,6 +28,7 @@ type serveCmd struct {
 	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what descriptors and memory allow by default."`
 	Overcommit      bool            `help:"Start although the memory is not there for all connections being at all their limits at once."`
 	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
+	MaxHeld         byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
 	TLS             tlsFlags        `embed:"" prefix:"tls-"`
@@ -118,7 +119,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 func (s *serveCmd) serving(routes http.Handler, certs *certificates, log *slog.Logger) server.Config {
 	return server.Config{
 		HTTP:         routes,
-		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
+		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config(), Held: s.MaxHeld.held()},
 		Timeouts:     server.Timeouts{Drain: s.Drain},
 		Deflate:      s.Deflate.config(),
 		TLS:          certs.config(),

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// memoryGroup makes a control group with a limit and returns its folder.
+func memoryGroup(t *testing.T, limit int64) string {
+	t.Helper()
+	name := fmt.Sprintf("roost-test-%d", os.Getpid())
+	for _, kind := range []struct{ root, file string }{
+		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, // version 1
+		{"/sys/fs/cgroup", "memory.max"},                   // version 2
+	} {
+		dir := filepath.Join(kind.root, name)
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			for end := time.Now().Add(patience); syscall.Rmdir(dir) == syscall.EBUSY && time.Now().Before(end); {
+				time.Sleep(50 * time.Millisecond) // until the program has left it
+			}
+		})
+		if os.WriteFile(filepath.Join(dir, kind.file), []byte(strconv.FormatInt(limit, 10)), 0o644) == nil {
+			return dir
+		}
+	}
+	t.Skip("no control group for memory can be made here")
+	return ""
+}
+
+// Row R3: clients that do not read, messages that do not end and messages in
+// thousands of pieces come together, and would make the server hold several
+// times what its control group has. It turns new clients away, closes those that
+// hold most, goes on serving the others, and is never killed.
+func TestFaultMemory(t *testing.T) {
+	limit := int64(160 << 20)
+	if raceDetector() {
+		limit *= 3 // the detector's own memory
+	}
+	group := memoryGroup(t, limit)
+	p := follow(t, exec.Command("sh", "-c", `echo $$ >"$0"/cgroup.procs && exec "$@"`, group,
+		binary, "echo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--max-message", "1MiB", "--max-outbound", "1MiB"), nil)
+	up := p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })
+	p.addr, p.admin = fmt.Sprint(up["addr"]), fmt.Sprint(up["admin"])
+	bird := newCanary(t, p.addr)
+	bird.sing(100)
+	var crowd sync.WaitGroup
+	for i := range 400 {
+		crowd.Go(func() { burden(p.addr, i) })
+	}
+	over := make(chan struct{})
+	go func() { crowd.Wait(); close(over) }()
+	for going := true; going; {
+		bird.sing(1000)
+		select {
+		case <-over:
+			going = false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	bird.sing(1000)
+	if n := p.metric("roost_shed_total"); n == 0 {
+		t.Error("400 clients were a burden of a megabyte or more each, and nobody was closed for it")
+	}
+	for deadline := time.Now().Add(patience); p.metric("roost_held_bytes") > float64(limit/4); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%g bytes are held, of %d that may be", p.metric("roost_held_bytes"), limit/4)
+		}
+	}
+	newCanary(t, p.addr).sing(10) // all have left
+}
+
+// burden is a client that makes the server hold as much as it can: by asking and
+// not listening, by a message that does not end, or by one in a thousand pieces.
+func burden(addr string, way int) {
+	c, err := net.DialTimeout("tcp", addr, patience)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	c.(*net.TCPConn).SetReadBuffer(4 << 10)
+	end := time.Now().Add(4 * time.Second)
+	c.SetDeadline(end)
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+	switch way % 3 {
+	case 0:
+		frame := "\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00" + strings.Repeat("x", 1<<16)
+		for err == nil {
+			_, err = io.WriteString(c, frame)
+		}
+	case 1:
+		io.WriteString(c, "\x82\xff\x00\x00\x00\x00\x00\x0f\xff\xff\x00\x00\x00\x00"+strings.Repeat("x", 1_000_000))
+	case 2:
+		piece := "\xfe\x03\xe8\x00\x00\x00\x00" + strings.Repeat("x", 1000)
+		io.WriteString(c, "\x02"+piece+strings.Repeat("\x00"+piece, 1000))
+	}
+	time.Sleep(time.Until(end))
+}
