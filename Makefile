@@ -138,3 +138,9 @@ soak:
 .PHONY: mutants
 mutants:
 	$(GO) run ./.ci/mutants
+
+# faults is the part of the tests of cmd/roost that has the machine itself at
+# fault, with the waits for which make test has no time.
+.PHONY: faults
+faults:
+	ROOST_FAULTS=1 $(GO) test -count=1 -timeout 30m -v -run '^TestFault' ./cmd/roost

@@ -164,7 +164,7 @@ func (c *Conn) discard(n int) {
 // Asked looks at what other goroutines did: queued a Close frame, met the limit
 // of the outbound queue, or began to shut the server down.
 func (c *Conn) Asked() {
-	if floor := c.pipe.Floor(); floor > 0 && c.pipe.Waiting()+c.dec.Held() >= floor {
+	if floor := c.pipe.Floor(); floor > 0 && c.pipe.Waiting()+c.pipe.Stowed()+c.dec.Held() >= floor {
 		c.shed()
 		return
 	}

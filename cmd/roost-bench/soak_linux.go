@@ -24,10 +24,14 @@ type soakCmd struct {
 	Rude   float64       `help:"Clients a second that break a rule." default:"5"`
 	Slow   int           `help:"Clients at a time that never read." default:"10"`
 	News   time.Duration `help:"Time between two events to all who stay at roost serve." default:"2s"`
+	Show   string        `help:"Draw the picture of a file again, and soak nothing." type:"existingfile"`
 	Out    string        `help:"File for the samples; a picture of the same name goes beside it." type:"path"`
 }
 
 func (c *soakCmd) Run(ctx context.Context, all *cli) error {
+	if c.Show != "" {
+		return c.report(c.Show)
+	}
 	path := c.Out
 	if path == "" {
 		path = filepath.Join(all.Root, "tmp", "bench", "soak.jsonl")
@@ -62,18 +66,18 @@ func (c *soakCmd) Run(ctx context.Context, all *cli) error {
 	}
 	show := newProgress(os.Stderr)
 	begin := time.Now()
-	verdict, err := soak.Run(ctx, binary, strings.TrimSpace(string(version)), plan, out, func(done float64) {
+	_, err = soak.Run(ctx, binary, strings.TrimSpace(string(version)), plan, out, func(done float64) {
 		show.set("soaking", done, c.For-time.Since(begin))
 	})
 	show.clear()
 	if err != nil {
 		return err
 	}
-	return c.report(path, verdict)
+	return c.report(path)
 }
 
 // report shows the verdict and draws the picture.
-func (c *soakCmd) report(path string, v *soak.Verdict) error {
+func (c *soakCmd) report(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -83,6 +87,7 @@ func (c *soakCmd) report(path string, v *soak.Verdict) error {
 	if err != nil {
 		return err
 	}
+	v := record.Verdict
 	picture := strings.TrimSuffix(path, filepath.Ext(path)) + ".svg"
 	if err := os.WriteFile(picture, []byte(record.SVG()), 0o644); err != nil {
 		return err

@@ -45,7 +45,7 @@ func memoryGroup(t *testing.T, limit int64) string {
 // times what its control group has. It turns new clients away, closes those that
 // hold most, goes on serving the others, and is never killed.
 func TestFaultMemory(t *testing.T) {
-	limit := int64(160 << 20)
+	limit := int64(384 << 20)
 	if raceDetector() {
 		limit *= 3 // the detector's own memory
 	}
@@ -57,7 +57,7 @@ func TestFaultMemory(t *testing.T) {
 	bird := newCanary(t, p.addr)
 	bird.sing(100)
 	var crowd sync.WaitGroup
-	for i := range 400 {
+	for i := range 800 {
 		crowd.Go(func() { burden(p.addr, i) })
 	}
 	over := make(chan struct{})
@@ -72,7 +72,7 @@ func TestFaultMemory(t *testing.T) {
 	}
 	bird.sing(1000)
 	if n := p.metric("roost_shed_total"); n == 0 {
-		t.Error("400 clients were a burden of a megabyte or more each, and nobody was closed for it")
+		t.Error("800 clients were a burden of a megabyte or more each, and nobody was closed for it")
 	}
 	for deadline := time.Now().Add(patience); p.metric("roost_held_bytes") > float64(limit/4); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -24,6 +24,9 @@ const patience = 30 * time.Second
 // binary is the program under test, built once.
 var binary string
 
+// builtBinary is the variable that names it to a test that runs in a process of its own.
+const builtBinary = "ROOST_TEST_BINARY"
+
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
 }
@@ -35,6 +38,9 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if binary = os.Getenv(builtBinary); binary != "" {
+		return m.Run()
+	}
 	binary = filepath.Join(dir, "roost")
 	build := exec.Command("go", "build", "-o", binary)
 	if raceDetector() {

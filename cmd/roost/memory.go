@@ -16,6 +16,11 @@ func spareMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	// Where a group of processes has a limit, garbage is collected before it is
+	// met: nine tenths are Go's, the rest is the kernel's and what Go does not count.
+	if limit, file := thisMachine().cgroupMemory(); file != "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9)
+	}
 }
 
 // heldMost is what clients may make the program hold where its memory has no limit.
@@ -27,10 +32,6 @@ func (asked byteSize) held() int {
 	if asked > 0 {
 		return int(asked)
 	}
-	m := &machine{files: os.DirFS("/"), pid: "self"}
-	limit, _ := m.cgroupMemory()
-	if own, _ := m.goMemoryLimit(); own > 0 {
-		limit = min(limit, own)
-	}
-	return int(min(heldMost, limit/4))
+	c := thisMachine().ceilings()
+	return int(min(heldMost, c.memory/4, c.heap/4))
 }

@@ -390,7 +390,29 @@ func (c *Conn) Pause() bool {
 }
 
 // Unread has Data called again with b, which must not be the engine's.
-func (c *Conn) Unread(b []byte) { c.in = &stash{b} }
+func (c *Conn) Unread(b []byte) { c.stow(b) }
+
+// Stowed is how many bytes of input the session has left for later.
+func (c *Conn) Stowed() int {
+	if c.in == nil {
+		return 0
+	}
+	return len(c.in.b)
+}
+
+// stow keeps bytes that the session did not use; take gives them back.
+func (c *Conn) stow(b []byte) {
+	c.in = &stash{b}
+	c.loop.e.held.Add(int64(len(b)))
+}
+
+func (c *Conn) take() (b []byte) {
+	if c.in != nil {
+		b, c.in = c.in.b, nil
+		c.loop.e.held.Add(-int64(len(b)))
+	}
+	return b
+}
 
 // ShutdownWrite ends the outbound stream as soon as all that is queued was
 // sent. If the peer's stream has ended too, that finishes the connection.

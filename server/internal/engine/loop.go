@@ -256,7 +256,7 @@ func (l *Loop) add(f fresh) {
 		return
 	}
 	if len(f.early) > 0 {
-		c.in = &stash{f.early}
+		c.stow(f.early)
 		c.word.signal(sigReadable)
 	}
 	f.session.Start()

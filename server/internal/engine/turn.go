@@ -156,11 +156,7 @@ func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
 	bits &= sigReadable | sigHangup
 	if c.in != nil || c.flags&flagOwing != 0 {
 		c.flags &^= flagOwing
-		var b []byte
-		if c.in != nil {
-			b, c.in = c.in.b, nil
-		}
-		calls += c.give(b, false)
+		calls += c.give(c.take(), false)
 	}
 	for range readsPerTurn {
 		if c.flags&(flagFinished|flagEnded|flagPaused) != 0 {
@@ -220,7 +216,7 @@ func (c *Conn) give(b []byte, shared bool) (calls int) {
 		if shared {
 			rest = bytes.Clone(rest)
 		}
-		c.in = &stash{rest}
+		c.stow(rest)
 	}
 	return calls
 }
@@ -400,7 +396,7 @@ func (c *Conn) finish() (left uint32) {
 	fd := c.fd
 	c.fd = -1
 	c.mu.Unlock()
-	c.in = nil
+	c.take()
 	if !detached {
 		e.check(e.kernel.Close(int(fd)))
 	}
