@@ -32,6 +32,11 @@ func (l *fileList) UnmarshalText(text []byte) error {
 
 func (l fileList) String() string { return strings.Join(l, ",") }
 
+// kernelTLS is auto or off.
+type kernelTLS string
+
+func (k kernelTLS) on() bool { return k == "auto" }
+
 // tlsFlags say where the certificates are.
 type tlsFlags struct {
 	Cert fileList `placeholder:"FILE" help:"Serve https and wss with the certificates in this PEM file, the leaf first; FILE,FILE for several names, of which a client gets the one it asks for, or else the first. They are read again when they change, and on SIGHUP."`

@@ -24,6 +24,7 @@ type echoCmd struct {
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
 	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed; off by default."`
 	TLS            tlsFlags        `embed:"" prefix:"tls-"`
+	KTLS           kernelTLS       `name:"ktls" enum:"auto,off" default:"off" help:"Whether the kernel does the TLS after the handshake, where it can: ${enum} (${default}). Saves memory; needs Linux's module tls."`
 	Deflate        deflateFlags    `embed:""`
 	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
 }
@@ -71,6 +72,7 @@ func (e *echoCmd) config(log *slog.Logger) server.Config {
 		},
 		Timeouts:     server.Timeouts{Drain: e.Drain},
 		Deflate:      e.Deflate.config(),
+		KernelTLS:    e.KTLS.on(),
 		PingInterval: e.PingInterval.config(),
 		IdleTimeout:  e.IdleTimeout.config(),
 		Origins:      server.Origins{Any: true},
