@@ -10,6 +10,9 @@ const (
 	// message. One as long as that can refer to all of them and to itself without
 	// looking beyond the smallest window that was agreed on.
 	contextSent = 1 << (contextBits - 1)
+
+	// ContextBytes is the most that a Context keeps.
+	ContextBytes = contextSent + 1<<contextBits
 )
 
 // Context is what one connection keeps of the messages before, when contexts
