@@ -85,7 +85,7 @@ func (cl *simClient) open(early []byte) bool {
 			return false
 		case cl.status == 0 && !cl.c.Aborted():
 			cl.fail("no answer to the handshake: %v", cl.ended)
-		case cl.status == http.StatusServiceUnavailable && (cl.r.cfg.Limits.Conns < 100 || cl.r.cfg.Limits.Held > 0),
+		case cl.status == http.StatusServiceUnavailable && (cl.r.cfg.Limits.Conns < 100 || cl.r.cfg.Limits.Handshakes > 0 || cl.r.cfg.Limits.Held > 0),
 			cl.status == http.StatusTooManyRequests && cl.r.cfg.Limits.ConnsPerAddress > 0:
 			cl.until(func() bool { return false })
 			cl.r.meet("turned away")

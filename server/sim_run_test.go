@@ -111,6 +111,9 @@ func (r *simRun) shape() {
 	if r.one(6) {
 		c.Limits.Conns = 2
 	}
+	if r.one(6) {
+		c.Limits.Handshakes = 2
+	}
 	if r.one(20) { // seldom: the table of addresses is large
 		c.Limits.ConnsPerAddress = 2
 	}
