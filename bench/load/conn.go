@@ -35,6 +35,7 @@ type conn struct {
 	unanswered int
 	early      uint64 // answered messages above base
 
+	tls    *channel // nil without TLS
 	caller *caller // nil for a WebSocket connection
 
 	decoder

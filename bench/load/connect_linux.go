@@ -139,6 +139,11 @@ func (s *Session) connected(c *conn) {
 		return
 	}
 	c.state = upgrading
+	if s.tls != nil {
+		c.tls = newChannel(s.tls)
+		s.send(c)
+		return
+	}
 	s.write(c, s.request)
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"time"
@@ -23,6 +24,8 @@ const timerToken = 1 << 40
 // serves them: every method must be called from the same one.
 type Session struct {
 	dial    Dial
+	tls     *tls.Config // nil without TLS
+	plain   []byte      // what was decrypted
 	addr    netip.AddrPort
 	epoch   time.Time
 	poller  *poller.Poller
@@ -93,6 +96,13 @@ func NewSession(d Dial) (*Session, error) {
 	}
 	if d.Deflate {
 		s.pattern.compress()
+	}
+	if len(d.TLS) > 0 {
+		if s.tls, err = tlsConfig(d.TLS); err != nil {
+			p.Close()
+			return nil, err
+		}
+		s.plain = make([]byte, readMax)
 	}
 	s.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err == nil {
@@ -182,13 +192,50 @@ func (s *Session) read(c *conn, hangup bool) {
 			return
 		}
 		s.now = s.clock()
-		s.consume(c, s.buf[:n])
+		s.take(c, s.buf[:n])
 		if n < len(s.buf) && !hangup {
 			break
 		}
 	}
 	if c.state != gone {
 		s.order.turn(c)
+	}
+}
+
+// take has bytes decrypted, if they have to be.
+func (s *Session) take(c *conn, b []byte) {
+	ch := c.tls
+	if ch == nil {
+		s.consume(c, b)
+		return
+	}
+	ch.in = b
+	if ch.next != nil {
+		done, err := ch.shake(b)
+		s.send(c)
+		switch {
+		case err != nil && c.state != gone:
+			s.ended(c, err.Error())
+		case done && c.state != gone:
+			s.write(c, s.request)
+		}
+		if !done {
+			return
+		}
+	}
+	for c.state != gone {
+		n, err := ch.open(s.plain)
+		if n > 0 {
+			s.consume(c, s.plain[:n])
+		}
+		switch {
+		case c.state == gone:
+		case err != nil:
+			s.ended(c, err.Error())
+		case n == 0:
+			s.send(c) // TLS may have answered by itself
+			return
+		}
 	}
 }
 
@@ -236,6 +283,9 @@ func (s *Session) drop(c *conn) {
 	s.unanswered -= c.unanswered
 	c.unanswered = 0
 	c.state = gone
+	if c.tls != nil {
+		c.tls.free()
+	}
 	_ = s.poller.Remove(c.fd)
 	// A reset leaves no TIME-WAIT behind, which would use up the ports.
 	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
@@ -314,6 +364,27 @@ func (s *Session) control(c *conn, op byte, payload []byte) *fault {
 
 // write sends b, or keeps what the kernel does not take.
 func (s *Session) write(c *conn, b []byte) {
+	if c.tls == nil {
+		s.push(c, b)
+		return
+	}
+	if _, err := c.tls.conn.Write(b); err != nil {
+		s.ended(c, err.Error())
+		return
+	}
+	s.send(c)
+}
+
+// send pushes what TLS has to say.
+func (s *Session) send(c *conn) {
+	if b := c.tls.out; len(b) > 0 && c.state != gone {
+		c.tls.out = c.tls.out[:0]
+		s.push(c, b)
+	}
+}
+
+// push is write for bytes as they are on the wire.
+func (s *Session) push(c *conn, b []byte) {
 	if len(c.out) > 0 {
 		c.out = append(c.out, b...)
 		return
@@ -337,7 +408,7 @@ func (s *Session) write(c *conn, b []byte) {
 func (s *Session) flush(c *conn) {
 	b := c.out
 	c.out = nil
-	s.write(c, b)
+	s.push(c, b)
 	if len(c.out) == 0 && c.state == open {
 		s.order.turn(c)
 	}

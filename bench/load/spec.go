@@ -8,6 +8,7 @@ type Dial struct {
 	Path       string `json:"path"`        // request path of new connections
 	Source     int    `json:"source"`      // index of the first source address used
 	Deflate    bool   `json:"deflate"`     // messages are compressed, both ways
+	TLS        []byte `json:"tls"`         // the server's certificate, as PEM, where TLS is spoken
 	ServerPIDs []int  `json:"server_pids"` // whose CPU time a Run samples; may be empty
 }
 

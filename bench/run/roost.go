@@ -17,12 +17,12 @@ func roostServers(root string) []*Server {
 		{
 			Name: "roost-inline", Title: "roost, inline", About: "event loops, handlers promise not to block",
 			Family: Roost, Language: "Go", dir: root, prepare: buildRoost(root, "", "--inline"),
-			Does: []scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall, scenario.NeedDeflate},
+			Does: []scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall, scenario.NeedDeflate, scenario.NeedTLS},
 		},
 		{
 			Name: "roost", Title: "roost", About: "event loops, handlers may block (the default)",
 			Family: Roost, Language: "Go", dir: root, prepare: buildRoost(root, ""),
-			Does: []scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall, scenario.NeedSleep, scenario.NeedDeflate},
+			Does: []scenario.Need{scenario.NeedEcho, scenario.NeedFanout, scenario.NeedStall, scenario.NeedSleep, scenario.NeedDeflate, scenario.NeedTLS},
 		},
 	}
 }

@@ -157,7 +157,14 @@ type startError struct{ error }
 // middle of whatever they are doing.
 func with(ctx context.Context, sc scenario.Scenario, also []scenario.Need, server *Server, round int, tell func(string),
 	use func(*scenario.Target, *Process) error) (err error) {
-	process, addr, err := server.Start(ctx, sc.Need(), also...)
+	var cert *certificate
+	if slices.Contains(also, scenario.NeedTLS) {
+		if cert, err = newCertificate(); err != nil {
+			return err
+		}
+		defer cert.remove()
+	}
+	process, addr, err := server.start(ctx, sc.Need(), cert, also)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -165,6 +172,9 @@ func with(ctx context.Context, sc scenario.Scenario, also []scenario.Need, serve
 		return startError{err}
 	}
 	t := &scenario.Target{Server: server.Name, Round: round, Addr: addr, PID: process.PID, Deflate: slices.Contains(also, scenario.NeedDeflate)}
+	if cert != nil {
+		t.TLS = cert.cert
+	}
 	t.Progress = func(what string, done uint64, elapsed time.Duration) {
 		if s := elapsed.Seconds(); s > 0 && done > 0 {
 			what += fmt.Sprintf("  %.0f/s", float64(done)/s)

@@ -9,9 +9,10 @@ import (
 	"github.com/roost-ws/roost/bench/scenario"
 )
 
-// Start starts the server, with the program that serves the need, and waits
-// until it accepts connections. also are further things that it is to do.
-func (s *Server) Start(ctx context.Context, need scenario.Need, also ...scenario.Need) (p *Process, addr string, err error) {
+// start starts the server, with the program that serves the need, and waits
+// until it accepts connections. also are further things that it is to do; cert
+// is for TLS, if that is one of them.
+func (s *Server) start(ctx context.Context, need scenario.Need, cert *certificate, also []scenario.Need) (p *Process, addr string, err error) {
 	if addr, err = FreeAddr(); err != nil {
 		return nil, "", err
 	}
@@ -24,6 +25,10 @@ func (s *Server) Start(ctx context.Context, need scenario.Need, also ...scenario
 		argv[i] = strings.ReplaceAll(a, "{addr}", addr)
 	}
 	for _, n := range also {
+		if n == scenario.NeedTLS {
+			argv = append(argv, cert.flags()...)
+			continue
+		}
 		argv = append(argv, "--"+string(n))
 	}
 	if p, err = Start(Spec{Argv: argv, Dir: s.dir}); err != nil {

@@ -117,6 +117,8 @@ const (
 
 	NeedDeflate Need = "deflate" // with --deflate it compresses messages, and takes no context over to the next
 
+	NeedTLS Need = "tls" // with --tls-cert and --tls-key it speaks TLS
+
 	NeedChannels Need = "channels" // it is a push backend that has PushApp
 	NeedPublish  Need = "publish"  // so it is, or it is the bare fan-out
 )

@@ -18,6 +18,8 @@ type Target struct {
 	PID    int
 	// Deflate has clients compress messages, and insist that the server does.
 	Deflate bool
+	// TLS is the server's certificate, as PEM, when it speaks TLS.
+	TLS []byte
 	// Workers are load clients in processes of their own, not dialled yet.
 	Workers []Worker
 	// Progress may be told a word about what is going on.
@@ -33,7 +35,7 @@ const sourcesPerWorker = 64
 func (t *Target) dial(path string) error {
 	t.conns = make([]int, len(t.Workers))
 	for i, w := range t.Workers {
-		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, Deflate: t.Deflate, ServerPIDs: []int{t.PID}}
+		d := load.Dial{Addr: t.Addr, Path: path, Source: i * sourcesPerWorker, Deflate: t.Deflate, TLS: t.TLS, ServerPIDs: []int{t.PID}}
 		if err := w.Dial(d); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ type measure struct {
 	Rounds   int      `help:"Interleaved rounds."`
 	Baseline string   `help:"Server that ratios refer to; best stands for the best Go peer of each case." default:"gorilla"`
 	Deflate  bool     `help:"Compress messages (permessage-deflate), at the servers that can."`
+	TLS      bool     `name:"tls" help:"Speak TLS (wss), at the servers that can."`
 	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
 }
 
@@ -96,6 +97,9 @@ func (m *measure) at(ctx context.Context, all *cli, servers []*run.Server, parts
 func (m *measure) also() (needs []scenario.Need) {
 	if m.Deflate {
 		needs = append(needs, scenario.NeedDeflate)
+	}
+	if m.TLS {
+		needs = append(needs, scenario.NeedTLS)
 	}
 	return needs
 }

@@ -63,7 +63,15 @@ func (c *smokeCmd) Run(ctx context.Context, all *cli) error {
 	if err != nil {
 		return err
 	}
-	c.Deflate = false // what follows has no need of it
+	c.Out, c.Deflate, c.TLS = filepath.Join(dir, "tls.jsonl"), false, true
+	err = c.measure.do(ctx, all,
+		run.Part{Scenario: &scenario.Echo{Conns: 20, Cases: scenario.EchoCases([]int{128, 40_000}, []int{4}), Warmup: warmup, Window: window}, Rounds: 1},
+		run.Part{Scenario: &scenario.Storm{Conns: 100, Concurrency: 20}, Rounds: 1},
+		run.Part{Scenario: &scenario.Idle{From: 100, To: 200, Steps: 2, Settle: seconds(0.1)}, Rounds: 1})
+	if err != nil {
+		return err
+	}
+	c.TLS = false // what follows has no need of it
 	push := &scenario.Push{Readers: 20, Size: 128, PollEvery: seconds(0.3), Warmup: seconds(0.6), Window: seconds(1.1)}
 	c.Out = filepath.Join(dir, "push.jsonl")
 	if err := c.measure.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: push, Rounds: 1}); err != nil {

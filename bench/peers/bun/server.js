@@ -1,12 +1,14 @@
 // The Bun peer: Bun.serve's own WebSocket server (uWebSockets inside), one
 // process, its publish for the fan-out.
-const [hostname, port] = argument('-addr').split(/:(?=\d+$)/)
+const [hostname, port] = argument('-addr', '127.0.0.1:0').split(/:(?=\d+$)/)
 
+const certFile = argument('--tls-cert', '')
 const deflate = process.argv.includes('--deflate')
 
 const server = Bun.serve({
   hostname,
   port: Number(port),
+  tls: certFile ? { cert: Bun.file(certFile), key: Bun.file(argument('--tls-key', '')) } : undefined,
   fetch (request, server) {
     const path = new URL(request.url).pathname
     if (server.upgrade(request, { data: path })) return
@@ -33,7 +35,7 @@ const server = Bun.serve({
 console.log('ready', `${hostname}:${server.port}`)
 process.on('SIGTERM', () => process.exit(0))
 
-function argument (name) {
+function argument (name, otherwise) {
   const at = process.argv.indexOf(name)
-  return at < 0 ? '127.0.0.1:0' : process.argv[at + 1]
+  return at < 0 ? otherwise : process.argv[at + 1]
 }

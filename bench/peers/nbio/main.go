@@ -1,6 +1,7 @@
 // The lesismal/nbio peer: event loops, every connection non-blocking. With
 // -inline messages are handled on the poller goroutine; the default hands
 // them to nbio's pool, as its documentation recommends for handlers that block.
+// TLS is its author's fork of crypto/tls.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lesismal/llib/std/crypto/tls"
 	"github.com/lesismal/nbio/logging"
 	"github.com/lesismal/nbio/nbhttp"
 	"github.com/lesismal/nbio/nbhttp/websocket"
@@ -74,6 +76,14 @@ func main() {
 		MaxLoad:                 1 << 20,
 		ReleaseWebsocketPayload: true,
 	}
+	if certFile, keyFile := contract.CertificateFiles(); certFile != "" {
+		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		config.Addrs, config.AddrsTLS = nil, config.Addrs
+		config.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	}
 	if *inline {
 		config.ServerExecutor = func(f func()) { f() }
 	}
@@ -81,7 +91,7 @@ func main() {
 	if err := engine.Start(); err != nil {
 		log.Fatal(err)
 	}
-	contract.Ready(engine.Addrs[0])
+	contract.Ready(append(engine.Addrs, engine.AddrsTLS...)[0])
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	<-stop

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -22,8 +23,18 @@ func main() {
 	inline := flag.Bool("inline", false, "handlers promise not to block")
 	workers := flag.Int("workers", 0, "handlers that may block at one time; 0 is the library's default")
 	deflate := flag.Bool("deflate", false, "accept permessage-deflate and compress")
+	certFile := flag.String("tls-cert", "", "file with a certificate: speak TLS")
+	keyFile := flag.String("tls-key", "", "file with its key")
 	flag.Parse()
 
+	var secured *tls.Config
+	if *certFile != "" {
+		cert, err := tls.LoadX509KeyPair(*certFile, *keyFile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		secured = &tls.Config{Certificates: []tls.Certificate{cert}}
+	}
 	b := new(bench)
 	srv, err := server.New(
 		server.Handler{OnOpen: b.onOpen, OnMessage: b.onMessage, OnClose: b.onClose},
@@ -32,6 +43,7 @@ func main() {
 			Limits:  server.Limits{Message: 16 << 20, Outbound: 16 << 20},
 			Origins: server.Origins{Any: true},
 			Deflate: server.Deflate{Enabled: *deflate},
+			TLS:     secured,
 		})
 	if err != nil {
 		log.Fatal(err)

@@ -17,12 +17,15 @@
 //   - With `--deflate` it accepts permessage-deflate and compresses what it sends,
 //     at its fastest level, from 256 bytes on or whatever it holds right, and takes no
 //     context over: clients ask for that. Peers that cannot say so in peer.json.
+//   - With `--tls-cert FILE --tls-key FILE` it speaks TLS, in the way its users are
+//     told to. Peers that cannot say so in peer.json.
 //   - Otherwise there is no compression; in any case no ping, no idle timeout and no origin check;
 //     messages of at least 1 MiB pass.
 //   - SIGTERM ends it.
 package contract
 
 import (
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -51,6 +54,30 @@ var addr = flag.String("addr", "127.0.0.1:0", "host:port to listen on")
 
 var deflate = flag.Bool("deflate", false, "accept permessage-deflate and compress")
 
+var (
+	certFile = flag.String("tls-cert", "", "file with a certificate: speak TLS")
+	keyFile  = flag.String("tls-key", "", "file with its key")
+)
+
+// Certificate returns the certificate to speak TLS with, if that is asked for.
+func Certificate() (cert tls.Certificate, ok bool) {
+	Addr()
+	if *certFile == "" {
+		return cert, false
+	}
+	cert, err := tls.LoadX509KeyPair(*certFile, *keyFile)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return cert, true
+}
+
+// CertificateFiles returns the files of Certificate.
+func CertificateFiles() (cert, key string) {
+	Addr()
+	return *certFile, *keyFile
+}
+
 // Deflate reports whether messages are to be compressed.
 func Deflate() bool {
 	if !flag.Parsed() {
@@ -78,6 +105,9 @@ func Listen() net.Listener {
 		log.Fatal(err)
 	}
 	Ready(ln.Addr().String())
+	if cert, ok := Certificate(); ok {
+		return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}})
+	}
 	return ln
 }
 
