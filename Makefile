@@ -65,6 +65,7 @@ vuln: tools
 
 # unit is every package under the race detector but those of the next two.
 unit:
+	ROOST_TEST_TLS=1 $(GO) test -timeout 5m -skip '^(Test(TLS|Sim|Upgrade(FromMux|IsChecked|Fails)|Goroutines|Million)|Example)' ./server
 	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -v -e /cmd/roost$$ -e /bench/torture$$) $(CHECKS)
 
 # clients drives the built program with real clients, which must not be skipped here.
@@ -80,6 +81,7 @@ conformance:
 # and fewer with a yield between all steps of the engine. See docs/testing.md.
 sim:
 	GOGC=400 ROOST_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run '^TestSim(Engine|Server)$$' ./server/...
+	ROOST_SIM_SEEDS=3000 $(GO) test -count=1 -timeout 20m -run '^TestSimTLS$$' ./server/internal/engine
 	ROOST_SIM_SEEDS=5000 $(GO) test -count=1 -timeout 20m -run '^TestSim(Woven|Exhausted)$$' ./server/internal/engine
 
 # fuzz runs each target for FUZZTIME seconds, on top of its seeds that unit ran.

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// tlsEnv has every test of the package speak TLS, if the test does not look at
-// the very bytes: what holds without must hold with it.
+// tlsEnv has the tests of the package speak TLS: what holds without must hold
+// with it. make unit leaves out those that have plaintext servers of others, or
+// clients in processes of their own.
 const tlsEnv = "ROOST_TEST_TLS"
 
 // kernelTLSEnv has those tests speak it through the kernel.

@@ -36,7 +36,7 @@ type conn struct {
 	early      uint64 // answered messages above base
 
 	tls    *channel // nil without TLS
-	caller *caller // nil for a WebSocket connection
+	caller *caller  // nil for a WebSocket connection
 
 	decoder
 }

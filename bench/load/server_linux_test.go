@@ -3,16 +3,23 @@ package load
 import (
 	"bufio"
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // message is what a test server got from a client.
@@ -35,11 +42,41 @@ func echo(m message, send func([]byte)) { send(serverFrame(m.op, m.payload)) }
 // the code under test as can be. Its handshake follows RFC 6455, 4.2.2.
 func serve(t *testing.T, a answer) string {
 	t.Helper()
-	return serveHandshake(t, a, func(key string) string {
-		sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-			base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"
-	})
+	return serveHandshake(t, a, accepted)
+}
+
+func accepted(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
+		base64.StdEncoding.EncodeToString(sum[:]) + "\r\n\r\n"
+}
+
+// serveTLS is serve with the TLS that net has.
+func serveTLS(t *testing.T, a answer, cert tls.Certificate) string {
+	t.Helper()
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveOn(t, ln, a, accepted)
+}
+
+// selfSigned is a certificate for localhost, and as PEM.
+func selfSigned(t *testing.T) (cert tls.Certificate, text []byte) {
+	t.Helper()
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func serveHandshake(t *testing.T, a answer, respond func(key string) string) string {
@@ -48,6 +85,11 @@ func serveHandshake(t *testing.T, a answer, respond func(key string) string) str
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, ln, a, respond)
+}
+
+func serveOn(t *testing.T, ln net.Listener, a answer, respond func(key string) string) string {
+	t.Helper()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
@@ -204,7 +246,12 @@ func serverFrame(op byte, payload []byte) []byte {
 // dial opens a session with so many connections.
 func dial(t *testing.T, addr string, conns int) *Session {
 	t.Helper()
-	s, err := NewSession(Dial{Addr: addr, Path: "/"})
+	return dialWith(t, Dial{Addr: addr, Path: "/"}, conns)
+}
+
+func dialWith(t *testing.T, d Dial, conns int) *Session {
+	t.Helper()
+	s, err := NewSession(d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -396,3 +396,27 @@ func TestWorkerSpeaksForSession(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// With TLS every byte is checked as without; and a server whose certificate is
+// not the one that was made for it is refused.
+func TestTLSServerPasses(t *testing.T) {
+	cert, text := selfSigned(t)
+	addr := serveTLS(t, echo, cert)
+	s := dialWith(t, Dial{Addr: addr, Path: "/", TLS: text}, 5)
+	for _, size := range []int{16, 126, 16 << 10, 300_000} {
+		result := run(t, s, quick(size, 4))
+		if result.Failures.Total() != 0 || result.Messages == 0 {
+			t.Fatalf("%d bytes: %d messages, failures %v", size, result.Messages, result.Failures)
+		}
+	}
+	_, other := selfSigned(t)
+	stranger, err := NewSession(Dial{Addr: addr, Path: "/", TLS: other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	opened, err := stranger.Connect(Connect{Count: 1, Concurrency: 1, Deadline: deadline}, nil)
+	if err != nil || opened.Opened != 0 || opened.Failures.Count[Refused] != 1 {
+		t.Errorf("%d connections to a stranger, failures %v, %v", opened.Opened, opened.Failures, err)
+	}
+}

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// HTTP on the same port goes over TLS too, and a request of an open HTTP
+// connection can become a WebSocket, with what was sent behind it.
+func TestTLSHTTPOnSamePort(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		var s *secureSite
+		mux := http.NewServeMux()
+		mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+			if r.TLS == nil || r.TLS.ServerName != "roost.test" {
+				t.Errorf("the handler sees TLS %v", r.TLS)
+			}
+			io.Copy(w, r.Body)
+		})
+		mux.HandleFunc("/later", func(w http.ResponseWriter, r *http.Request) {
+			if err := s.Upgrade(w, r); err != nil {
+				t.Error(err)
+			}
+		})
+		s = startTLS(t, Handler{OnMessage: echo, OnOpen: func(c *Conn, r *Request) {
+			if r.TLS() == nil {
+				t.Error("OnOpen sees no TLS")
+			}
+		}}, Config{Inline: inline, HTTP: mux})
+
+		transport := &http.Transport{TLSClientConfig: s.client}
+		defer transport.CloseIdleConnections()
+		client := &http.Client{Transport: transport}
+		for _, size := range []int{0, 100, 300_000} {
+			sent := bytes.Repeat([]byte("x"), size)
+			res, err := client.Post("https://"+s.addr.String()+"/echo", "text/plain", bytes.NewReader(sent))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := body(res); got != string(sent) || res.ProtoMajor != 1 {
+				t.Errorf("%d bytes of %d came back, by %s", len(got), size, res.Proto)
+			}
+		}
+
+		// Everything in one record, the last frame in pieces behind it: what net/http
+		// had read, what TLS had read, and what comes later.
+		for _, first := range []string{"", "POST /echo HTTP/1.1\r\nHost: roost.test\r\nContent-Length: 5\r\n\r\nhello"} {
+			c := s.connect(s.client)
+			if first != "" {
+				c.send([]byte(first))
+				if got := body(c.response()); got != "hello" {
+					t.Errorf("got %q", got)
+				}
+			}
+			long := numbered(2, 50_000)
+			c.send([]byte(upgrade("/later")), text("one"), text(long))
+			c.opened()
+			c.expect(ws.OpText, "one")
+			c.expect(ws.OpText, long)
+			c.echo("three")
+			c.goodbye()
+		}
+
+		// Upgraded on the loop, with frames in the record of the request.
+		c := s.connect(s.client)
+		c.send([]byte(upgrade("/")), text("early"))
+		c.opened()
+		c.expect(ws.OpText, "early")
+		c.goodbye()
+		eventually(t, "all but the idle one are gone", func() bool { return s.Stats().Conns == 0 })
+	})
+}
+
+// A response without a length ends with a close_notify, so that nobody can cut
+// it short unseen.
+func TestTLSHTTPEndsWithGoodbye(t *testing.T) {
+	watch(t)
+	s := startTLS(t, Handler{}, Config{HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		io.WriteString(w, strings.Repeat("y", 100_000))
+	})})
+	c := s.connect(s.client)
+	c.send([]byte("GET / HTTP/1.0\r\n\r\n"))
+	if got, err := io.ReadAll(c.r); err != nil || !strings.HasSuffix(string(got), strings.Repeat("y", 100_000)) {
+		t.Errorf("%d bytes and %v", len(got), err) // crypto/tls returns unexpected EOF for an end without close_notify
+	}
+}
