@@ -18,7 +18,7 @@ const (
 	clientBytes = 770
 	// tlsBytes is what TLS keeps for an open connection more, and handshakeTLSBytes
 	// what it needs while one is opened.
-	tlsBytes, handshakeTLSBytes = 12 << 10, 64 << 10
+	tlsBytes, handshakeTLSBytes = 3500, 64 << 10
 	// contextBytes is what is kept of messages for compressing the next ones.
 	contextBytes = 3<<10 + 512
 	// httpBytes is a connection that is with net/http: its goroutine, its buffers,

@@ -19,6 +19,7 @@ type secured struct {
 	rest    []byte // plaintext that the session did not use; nil as a rule
 	fault   error  // what is behind it; io.EOF for a close_notify
 	owed    bool   // the session wants Data although no bytes came
+	noted   int    // what the engine's sum of held bytes has of rest and the stream
 	since   Tick   // when the kernel refused records that carry no unit; 0: none wait
 	deaf    bool   // nothing that comes is opened any more; the session knows
 	mute    bool   // nothing can be sealed any more
@@ -102,6 +103,7 @@ func (s *secured) Data(in []byte) (used, calls int) {
 			calls += s.give(scratch.Plain[:n])
 		}
 		if s.c.flags&flagDetached != 0 {
+			s.forget()
 			return len(in), calls // the stream is somebody else's now
 		}
 		if err != nil {
@@ -118,6 +120,7 @@ func (s *secured) Data(in []byte) (used, calls int) {
 		}
 	}
 	left := len(s.stream.Unread())
+	s.note()
 	if s.stream.Pending() != nil && s.c.flush() {
 		s.c.flags |= flagPaused // it asks for answers and does not take them: whoever asks must also listen
 	}
@@ -226,11 +229,26 @@ func (s *secured) Asked() {
 // Farewell gives back what TLS holds.
 func (s *secured) Farewell() {
 	s.Session.Farewell()
+	s.forget()
 	if s.c.flags&flagDetached != 0 || s.shake != nil && !s.abandon() {
 		return // somebody else has the stream
 	}
 	s.stream.Drop()
 	s.rest = nil
+}
+
+// forget takes back what note told.
+func (s *secured) forget() {
+	s.c.loop.e.held.Add(int64(-s.noted))
+	s.noted = 0
+}
+
+// note tells the engine how much is held beside the outbound queue.
+func (s *secured) note() {
+	if now := len(s.rest) + s.stream.Kept(); now != s.noted {
+		s.c.loop.e.held.Add(int64(now - s.noted))
+		s.noted = now
+	}
 }
 
 // write seals what waits in the outbound queue and sends it. n counts bytes of
@@ -276,6 +294,7 @@ func (s *secured) write(o *outbound, bufs [][]byte) (n int, err error) {
 // push sends the records that are pending, until all are sent or an error.
 func (s *secured) push() error {
 	c := s.c
+	defer s.note()
 	for b := s.stream.Pending(); b != nil; b = s.stream.Pending() {
 		n, err := c.loop.e.kernel.Write(int(c.fd), b)
 		c.loop.sent.Add(uint64(max(n, 0)))
@@ -319,6 +338,7 @@ func (s *secured) flush() (refused bool) {
 	}
 	if s.c.flags&flagDetached == 0 {
 		s.stream.Drop()
+		s.note()
 	}
 	return false
 }

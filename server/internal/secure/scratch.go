@@ -69,6 +69,7 @@ func (s *Stream) release() {
 	if input.Len() == 0 { // always: Open leaves no plaintext behind
 		*input = bytes.Reader{}
 		*raw = *bytes.NewBuffer(bytes.Clone(raw.Bytes()))
+		s.part = raw.Len()
 	}
 	if hand.Len() == 0 {
 		*hand = bytes.Buffer{}

@@ -30,6 +30,7 @@ type Stream struct {
 	conn  *tls.Conn
 	pipe  pipe
 	shake *handshake // until it is done
+	part  int        // bytes kept of a record that is not whole
 	blind bool       // crypto/tls may hold whole records although nothing is in the pipe
 }
 
@@ -116,6 +117,10 @@ func (s *Stream) Abandon() {
 		s.shake, s.pipe.wait = nil, nil
 	}
 }
+
+// Kept returns how many bytes the stream keeps between two turns: of a record
+// that is not whole, and of those that are pending.
+func (s *Stream) Kept() int { return s.part + len(s.Pending()) }
 
 // Alert makes the stream one that says nothing but what is wrong, before there
 // was a handshake.
