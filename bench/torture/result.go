@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -73,6 +74,49 @@ func (s *Summary) add(r Result, firstMode bool) {
 
 // OK reports whether the server did all that was asked.
 func (s *Summary) OK() bool { return len(s.Failed) == 0 && s.Runs > 0 }
+
+// Record is a run as it is kept: what was played, and what failed.
+type Record struct {
+	Server string               `json:"server"` // who it was, in the caller's words
+	Cases  int                  `json:"cases"`
+	Runs   int                  `json:"runs"`
+	Rows   map[string]RowRecord `json:"rows"`
+	Failed []FailedCase         `json:"failed"`
+}
+
+// RowRecord counts one row: cases, runs of them in their modes, and how many failed.
+type RowRecord struct {
+	Cases  int `json:"cases"`
+	Runs   int `json:"runs"`
+	Failed int `json:"failed"`
+}
+
+// FailedCase is a case that failed, and how it did first.
+type FailedCase struct {
+	ID    string   `json:"id"`
+	Modes []string `json:"modes"`
+	Want  string   `json:"want"`
+	Got   string   `json:"got"`
+}
+
+// Record makes the record of a run.
+func (s *Summary) Record(server string) Record {
+	r := Record{Server: server, Cases: s.Cases, Runs: s.Runs, Rows: map[string]RowRecord{}, Failed: []FailedCase{}}
+	for name, one := range s.perRow {
+		r.Rows[name] = RowRecord{one.cases, one.runs, one.failed}
+	}
+	failed := slices.SortedFunc(slices.Values(s.Failed), func(a, b Result) int {
+		return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Mode, b.Mode))
+	})
+	for _, f := range failed {
+		if n := len(r.Failed); n > 0 && r.Failed[n-1].ID == f.ID {
+			r.Failed[n-1].Modes = append(r.Failed[n-1].Modes, f.Mode)
+			continue
+		}
+		r.Failed = append(r.Failed, FailedCase{f.ID, []string{f.Mode}, f.Want, f.Got})
+	}
+	return r
+}
 
 // Table writes the counts of every row.
 func (s *Summary) Table(w io.Writer) error {

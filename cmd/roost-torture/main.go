@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,8 @@ type command struct {
 	Skip       *regexp.Regexp `placeholder:"REGEXP" help:"Not the cases whose id matches."`
 	List       bool           `help:"List the cases and play none."`
 	JSON       bool           `name:"json" help:"A line of JSON for every result instead of the failures and a table."`
+	Record     string         `placeholder:"FILE" help:"Keep the counts and what failed in a file, as JSON."`
+	Name       string         `placeholder:"TEXT" help:"What the record calls the server."`
 	Verbose    bool           `short:"v" help:"A line for every success too."`
 	Pid        int            `placeholder:"N" help:"The server's process id: watch its descriptors, memory and CPU too."`
 	Admin      string         `placeholder:"URL" help:"A Go server's address for operators, with /metrics and /debug/pprof: watch its heap, goroutines and counters too."`
@@ -115,6 +118,11 @@ func (c *command) play(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if c.Record != "" {
+		if err := c.record(summary); err != nil {
+			return err
+		}
+	}
 	if !c.JSON {
 		if err := summary.Table(out); err != nil {
 			return err
@@ -125,6 +133,15 @@ func (c *command) play(ctx context.Context, out io.Writer) error {
 		return errFailed
 	}
 	return nil
+}
+
+// record keeps a run in a file.
+func (c *command) record(s *torture.Summary) error {
+	text, err := json.MarshalIndent(s.Record(cmp.Or(c.Name, c.URL)), "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Record, append(text, '\n'), 0o644)
 }
 
 func (c *command) list(out io.Writer) error {

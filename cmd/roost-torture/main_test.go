@@ -6,10 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
+	"github.com/roost-ws/roost/bench/torture"
 )
 
 // gorilla is an echo server whose answers to some cases are known: it echoes,
@@ -64,6 +67,24 @@ func TestExitStatus(t *testing.T) {
 		if said := out.String() + errOut.String(); got != c.want || !strings.Contains(said, c.says) {
 			t.Errorf("%v: status %d and\n%s\nwant %d and %q", c.args, got, said, c.want, c.says)
 		}
+	}
+}
+
+// --record keeps the counts and what failed.
+func TestRecord(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "record.json")
+	var out, errOut bytes.Buffer
+	run(t.Context(), []string{gorilla(t), "--run", "^F5/text-5-in-16-bits$|^F29/text-5$", "--record", file, "--name", "gorilla"}, &out, &errOut)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err, &errOut)
+	}
+	var got torture.Record
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Server != "gorilla" || got.Rows["F5"].Failed != 3 || got.Rows["F29"].Failed != 0 || len(got.Failed) != 1 || len(got.Failed[0].Modes) != 3 || got.Failed[0].Got == "" {
+		t.Errorf("%s", text)
 	}
 }
 
