@@ -151,8 +151,9 @@ func (c *Conn) turn(w *worker, bits uint32) (left uint32) {
 // input feeds the session from its stash and from the kernel until there is no
 // more, or the session or the budget says stop. It returns the bits of what is left.
 func (c *Conn) input(w *worker, bits uint32) (left uint32, calls int) {
-	// A quiet turn ends when the session finds that it needs the application.
-	stuck := func() bool { return c.in != nil || c.flags&(flagOwing|flagCalling) == flagOwing }
+	// What the session left comes first, and a quiet turn ends when it finds that it
+	// needs the application.
+	stuck := func() bool { return c.in != nil || c.flags&flagOwing != 0 }
 	bits &= sigReadable | sigHangup
 	if c.in != nil || c.flags&flagOwing != 0 {
 		c.flags &^= flagOwing
