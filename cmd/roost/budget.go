@@ -21,8 +21,6 @@ const (
 	tlsBytes, handshakeTLSBytes = 3500, 64 << 10
 	// contextBytes is what is kept of messages for compressing the next ones.
 	contextBytes = 3<<10 + 512
-	// contextBytes is what compression with context takeover keeps for a connection.
-	contextBytes = 4 << 10
 	// httpBytes is a connection that is with net/http: its goroutine, its buffers,
 	// and the body of a call.
 	httpBytes = 128 << 10

@@ -61,7 +61,6 @@ func TestBudgetKnowsTheLimits(t *testing.T) {
 		"HTTPConns":      func(c *server.Config) { c.Limits.HTTPConns = 2000 },
 		"Loops":          func(c *server.Config) { c.Loops = 64 },
 		"Deflate":        func(c *server.Config) { c.Deflate.Enabled = true },
-		"contexts":       func(c *server.Config) { c.Deflate.ContextTakeover = true },
 	} {
 		cfg := base
 		change(&cfg)
