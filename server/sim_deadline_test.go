@@ -143,8 +143,9 @@ func (cl *simClient) blind() {
 	timeouts := r.srv.Config().Timeouts
 	r.w.Sleep(timeouts.Stall + r.tardy)
 	r.app.push(simPush+100, p, 70_000)
+	r.w.Within(timeouts.Stall+r.tardy, "a client that reads nothing is given up", func() bool { return p.c.state != stateOpen })
 	// Our last words have as long as any others, and then the client to answer.
-	r.w.Within(2*timeouts.Stall+timeouts.Close+r.tardy, "a client that reads nothing is closed", func() bool { return c.FD() < 0 })
+	r.w.Within(timeouts.Stall+timeouts.Close+r.tardy, "a client that reads nothing is closed", func() bool { return c.FD() < 0 })
 	r.meet("stall")
 }
 
