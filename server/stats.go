@@ -36,7 +36,7 @@ type Stats struct {
 	Refused                      uint64 // closed without a word: too many to be told why, or accepted when all was over
 	HandshakeTimeouts            uint64
 	TLSHandshakes, TLSFailures   uint64 // done; TLS that broke, in the handshake or later
-	TLSTimeouts                  uint64 // handshakes cut by Timeouts.TLSHandshake
+	TLSTimeouts                  uint64 // cut: handshakes by Timeouts.TLSHandshake, records that do not end by Timeouts.Message
 	TLSOffloaded                 uint64 // connections of which the kernel does the TLS since their opening
 	MessageTimeouts              uint64
 	IdleTimeouts, PongTimeouts   uint64

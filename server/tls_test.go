@@ -182,6 +182,43 @@ func TestTLSSlowHandshakes(t *testing.T) {
 	established.echo("still here")
 }
 
+// M2: a record that does not end is a message that does not, whatever trickles.
+func TestTLSTrickle(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		s := startTLS(t, Handler{OnMessage: echo}, Config{Inline: inline, Timeouts: Timeouts{Message: short}})
+		c := s.open()
+		conn := c.Conn.(tlsConn).NetConn()
+		conn.Write([]byte("\x17\x03\x03\x40\x00"))
+		stop := make(chan bool)
+		var trickle sync.WaitGroup
+		trickle.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(short / 20):
+					conn.Write([]byte("x")) // fails in the end
+				}
+			}
+		})
+		c.gone()
+		close(stop)
+		trickle.Wait()
+		if end := s.ended(0); end.Code != StatusAbnormal || s.Stats().TLSTimeouts != 1 {
+			t.Errorf("the handler was told %v, and %d were counted", end, s.Stats().TLSTimeouts)
+		}
+		eventually(t, "nothing is held", func() bool { return s.Stats().Held == 0 })
+
+		steady := s.open() // records that end are no such record, however long the upload
+		for range 12 {
+			steady.send(text(strings.Repeat("y", 20_000)))
+			steady.expect(ws.OpText, strings.Repeat("y", 20_000))
+			time.Sleep(short / 10)
+		}
+		steady.goodbye()
+	})
+}
+
 // L1: a client of one byte at a time gets through.
 func TestTLSBytewise(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {

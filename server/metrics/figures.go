@@ -25,7 +25,7 @@ var serverMetrics = []metric[server.Stats]{
 	counter("tls_handshakes_total", "TLS handshakes done.", func(s *server.Stats) uint64 { return s.TLSHandshakes }),
 	counter("tls_failures_total", "TLS handshakes and streams that broke.", func(s *server.Stats) uint64 { return s.TLSFailures }),
 	counter("tls_offloaded_total", "Connections of which the kernel does the TLS.", func(s *server.Stats) uint64 { return s.TLSOffloaded }),
-	counter("tls_handshake_timeouts_total", "TLS handshakes that took too long.", func(s *server.Stats) uint64 { return s.TLSTimeouts }),
+	counter("tls_timeouts_total", "TLS handshakes and records that took too long.", func(s *server.Stats) uint64 { return s.TLSTimeouts }),
 	counter("message_timeouts_total", "Messages that took too long from first byte to last.", func(s *server.Stats) uint64 { return s.MessageTimeouts }),
 	counter("idle_timeouts_total", "Connections closed for silence.", func(s *server.Stats) uint64 { return s.IdleTimeouts }),
 	counter("pong_timeouts_total", "Connections closed because a Ping was not answered.", func(s *server.Stats) uint64 { return s.PongTimeouts }),

@@ -48,6 +48,7 @@ type Config struct {
 	// TLS is spoken on accepted connections; nil: none is.
 	TLS           *tls.Config
 	TLSTimeout    time.Duration // from accept to the end of the handshake
+	TLSRecord     time.Duration // from a record's first byte to its last; 0: no limit
 	TLSHandshakes int           // that have begun, at a time
 	ClientHello   int           // bytes, at most
 	KernelTLS     bool          // streams may be handed to the kernel; TLS is a configuration for it
@@ -69,7 +70,7 @@ type Counts struct {
 	DroppedOldest   atomic.Uint64
 	TLSHandshakes   atomic.Uint64 // done
 	TLSFailures     atomic.Uint64 // handshakes and streams that broke
-	TLSTimeouts     atomic.Uint64 // handshakes
+	TLSTimeouts     atomic.Uint64 // handshakes and records
 	TLSOffloaded    atomic.Uint64 // streams that the kernel took over
 }
 
@@ -84,7 +85,8 @@ type Engine struct {
 	pool      *ants.Pool
 	stall     Tick
 	shaking   shaking
-	pressure  int // bytes, see pressureMax
+	record    Tick // Config.TLSRecord
+	pressure  int  // bytes, see pressureMax
 	listeners atomic.Uint32
 	dealt     atomic.Uint32
 
@@ -107,6 +109,7 @@ func New(cfg Config) (*Engine, error) {
 	e.pressure = min(pressureMax, cfg.Outbound/4)
 	e.queue = &runQueue{e: e}
 	runners := 0
+	e.record = Ticks(cfg.TLSRecord)
 	if cfg.TLS != nil {
 		runners = max(shakingMin, runtime.GOMAXPROCS(0))
 		e.shaking = shaking{

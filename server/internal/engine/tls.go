@@ -19,6 +19,7 @@ type secured struct {
 	rest    []byte // plaintext that the session did not use; nil as a rule
 	fault   error  // what is behind it; io.EOF for a close_notify
 	owed    bool   // the session wants Data although no bytes came
+	torn    Tick   // since when a record has not become whole; 0: there is none
 	noted   int    // what the engine's sum of held bytes has of rest and the stream
 	since   Tick   // when the kernel refused records that carry no unit; 0: none wait
 	deaf    bool   // nothing that comes is opened any more; the session knows
@@ -97,9 +98,10 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	scratch := secure.NewScratch()
 	defer scratch.Free()
 	s.stream.Receive(in, scratch)
+	opened := 0
 	for {
 		n, err := s.stream.Open(scratch.Plain[:])
-		if n > 0 {
+		if opened += n; n > 0 {
 			calls += s.give(scratch.Plain[:n])
 		}
 		if s.c.flags&flagDetached != 0 {
@@ -108,6 +110,7 @@ func (s *secured) Data(in []byte) (used, calls int) {
 		}
 		if err != nil {
 			s.stream.Unread()
+			s.note()
 			if s.fault = err; s.halted() {
 				s.c.flags |= flagOwing // what came before it is first
 			} else {
@@ -121,6 +124,7 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	}
 	left := len(s.stream.Unread())
 	s.note()
+	s.minds(opened > 0)
 	if s.stream.Pending() != nil && s.c.flush() {
 		s.c.flags |= flagPaused // it asks for answers and does not take them: whoever asks must also listen
 	}
@@ -128,6 +132,20 @@ func (s *secured) Data(in []byte) (used, calls int) {
 		s.offload()
 	}
 	return len(in) - left, calls
+}
+
+// minds looks after a record that is not whole: bytes of it are proof of life,
+// so a client must not make one last for ever.
+func (s *secured) minds(progress bool) {
+	limit := s.c.loop.e.record
+	switch now := s.c.Now(); {
+	case limit == 0 || s.stream.Torn() == 0:
+		s.torn = 0
+		return
+	case s.torn == 0 || progress:
+		s.torn = now
+	}
+	s.c.DueBy(s.torn + limit)
 }
 
 // give hands plaintext to the session and keeps what it leaves.
@@ -198,7 +216,15 @@ func (s *secured) Tick(now Tick) {
 		s.late()
 		return
 	}
+	limit := s.c.loop.e.record
+	if s.torn != 0 && now >= s.torn+limit {
+		s.late()
+		return
+	}
 	s.Session.Tick(now)
+	if s.torn != 0 {
+		s.c.DueBy(s.torn + limit)
+	}
 	if s.shake != nil {
 		q := &s.c.loop.e.shaking
 		q.relieve(now)
@@ -206,13 +232,13 @@ func (s *secured) Tick(now Tick) {
 	}
 }
 
-// late ends a connection whose handshake took too long.
+// late ends a connection whose handshake, or a record of it, took too long.
 func (s *secured) late() {
 	s.c.loop.e.Counts.TLSTimeouts.Add(1)
 	s.c.end(errLate)
 }
 
-var errLate = errors.New("tls: the handshake took too long")
+var errLate = errors.New("tls: the client took too long")
 
 // Asked looks whether the handshake came a step further, too.
 func (s *secured) Asked() {

@@ -122,6 +122,9 @@ func (s *Stream) Abandon() {
 // that is not whole, and of those that are pending.
 func (s *Stream) Kept() int { return s.part + len(s.Pending()) }
 
+// Torn returns how many bytes there are of a record that is not whole.
+func (s *Stream) Torn() int { return s.part }
+
 // Alert makes the stream one that says nothing but what is wrong, before there
 // was a handshake.
 func (s *Stream) Alert(record []byte) { s.pipe.Write(record) }
