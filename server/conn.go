@@ -135,7 +135,7 @@ func (c *Conn) Value() any { return c.value }
 func (c *Conn) SetValue(v any) { c.value = v }
 
 // Waiting returns how many bytes Limits.Outbound counts now.
-func (c *Conn) Waiting() int { return c.pipe.Waiting() }
+func (c *Conn) Waiting() int { return c.pipe.Queued() }
 
 // RemoteAddr returns the client's address. It asks the kernel each time. The
 // address is not valid for unix sockets, once the connection is broken or ended

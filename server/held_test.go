@@ -37,7 +37,7 @@ func TestHeldShedsTheLargest(t *testing.T) {
 		}
 		// A little more for each than for the one before, until the last is too much.
 		for i, c := range conns {
-			for err := error(nil); c.pipe.Waiting() < 700<<10+i<<14 && err == nil; {
+			for err := error(nil); c.pipe.Queued() < 700<<10+i<<14 && err == nil; {
 				err = c.Send(Binary, make([]byte, 8<<10))
 			}
 		}

@@ -279,7 +279,7 @@ func TestLimitOutbound(t *testing.T) {
 		}
 		// Until the kernel takes no more: what is just being written does not count as waiting.
 		for quiet, last := 0, 0; quiet < 5; quiet++ {
-			if waiting := conn.pipe.Waiting(); waiting < limit/4 {
+			if waiting := conn.pipe.Queued(); waiting < limit/4 {
 				send(4 << 10)
 				quiet = 0
 			} else if waiting != last {
@@ -287,13 +287,13 @@ func TestLimitOutbound(t *testing.T) {
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
-		before, dropped := conn.pipe.Waiting(), st.Stats().DroppedNewest
+		before, dropped := conn.pipe.Queued(), st.Stats().DroppedNewest
 		size, tries := limit-before+10*overhead, uint64(0)
 		for ; !send(size); size-- {
 			tries++
 		}
-		if before+size < limit-overhead || conn.pipe.Waiting() > limit+2*overhead {
-			t.Errorf("with %d bytes waiting, %d were taken and no more; then %d wait; the limit is %d", before, size, conn.pipe.Waiting(), limit)
+		if before+size < limit-overhead || conn.pipe.Queued() > limit+2*overhead {
+			t.Errorf("with %d bytes waiting, %d were taken and no more; then %d wait; the limit is %d", before, size, conn.pipe.Queued(), limit)
 		}
 		if n := st.Stats().DroppedNewest - dropped; n != tries {
 			t.Errorf("%d messages were counted as dropped, want %d", n, tries)

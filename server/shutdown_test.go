@@ -92,7 +92,7 @@ func TestShutdownDeadline(t *testing.T) {
 		st.open() // never answers
 		st.dial() // never says anything
 		dialAddr(t, st.addr, narrow).open("/")
-		for conn := st.nth(1).conn; conn.pipe.Waiting() < 100<<10; {
+		for conn := st.nth(1).conn; conn.pipe.Queued() < 100<<10; {
 			if err := conn.Send(Text, make([]byte, 10<<10)); err != nil {
 				t.Fatal(err)
 			}

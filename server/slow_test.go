@@ -24,7 +24,7 @@ func stalled(t *testing.T, inline bool, policy Policy) (st *site, c *client, con
 		Limits: Limits{Outbound: 100 << 10}, Timeouts: Timeouts{Stall: patience}})
 	c = dialAddr(t, st.addr, narrow).open("/")
 	conn = st.nth(0).conn
-	for err := error(nil); conn.pipe.Waiting() < 50<<10 && err == nil; {
+	for err := error(nil); conn.pipe.Queued() < 50<<10 && err == nil; {
 		err = conn.Send(Binary, make([]byte, 4<<10))
 	}
 	return st, c, conn
@@ -65,7 +65,7 @@ func TestSendToStalledClient(t *testing.T) {
 			kernel: writeCounter{tightKernel{sys.Real()}, writes}})
 		c := dialAddr(t, st.addr, narrow).open("/")
 		conn := st.nth(0).conn
-		for conn.pipe.Waiting() < 200<<10 {
+		for conn.pipe.Queued() < 200<<10 {
 			conn.Send(Binary, make([]byte, 4<<10))
 		}
 		time.Sleep(200 * time.Millisecond) // acknowledgements on their way make room once more
@@ -202,7 +202,7 @@ func TestDropOldest(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if waiting := conn.pipe.Waiting(); waiting > 120<<10 {
+		if waiting := conn.pipe.Queued(); waiting > 120<<10 {
 			t.Errorf("%d bytes wait", waiting)
 		}
 		last, got, ponged := -1, 0, 0
@@ -287,7 +287,7 @@ func TestPauseOfPipeliner(t *testing.T) {
 		if got := st.Stats().BytesReceived; got > 4<<20 {
 			t.Errorf("the server read %d bytes", got)
 		}
-		if waiting := st.nth(0).conn.pipe.Waiting(); waiting > 256<<10 {
+		if waiting := st.nth(0).conn.pipe.Queued(); waiting > 256<<10 {
 			t.Errorf("%d bytes wait", waiting)
 		}
 		c.SetDeadline(time.Now().Add(patience))

@@ -174,7 +174,7 @@ func TestTimeoutCloseBehindQueue(t *testing.T) {
 			st := start(t, Handler{}, Config{Inline: inline, Timeouts: Timeouts{Close: short, Stall: stall}})
 			c := dialAddr(t, st.addr, narrow).open("/")
 			conn := st.nth(0).conn
-			for conn.pipe.Waiting() < 300<<10 {
+			for conn.pipe.Queued() < 300<<10 {
 				conn.Send(Binary, make([]byte, 4<<10))
 			}
 			began := time.Now()

@@ -265,17 +265,24 @@ func (c *Conn) Overflowed() bool {
 	return c.tail&tailOver != 0
 }
 
-// Waiting returns the number of bytes in the outbound queue, or of what else waits for the kernel.
-func (c *Conn) Waiting() int {
+// Queued returns the number of bytes in the outbound queue. Any goroutine may ask.
+func (c *Conn) Queued() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out != nil && c.out.bytes > 0 {
-		return c.out.bytes
+	if c.out == nil {
+		return 0
 	}
-	if c.flags&flagSecure != 0 {
-		return c.secured().pending()
+	return c.out.bytes
+}
+
+// Waiting is Queued, or what else waits for the kernel when nothing is queued.
+func (c *Conn) Waiting() int {
+	if n := c.Queued(); n > 0 || c.flags&flagSecure == 0 {
+		return n
 	}
-	return 0
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.secured().pending()
 }
 
 // Oldest returns when the oldest unsent unit was queued; 0 when there is none.
