@@ -350,16 +350,17 @@ func (n *named) Errorf(format string, args ...any) {
 func TestTLSResumption(t *testing.T) {
 	watch(t)
 	ca, clients, others := newAuthority(t), newAuthority(t), newAuthority(t)
-	trusted := clients
+	var trusted atomic.Pointer[authority]
+	trusted.Store(clients)
 	base := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "roost.test")}, ClientAuth: tls.RequireAndVerifyClientCert}
 	cfg := base.Clone()
 	cfg.ClientCAs = clients.pool()
 	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if trusted == clients {
+		if trusted.Load() == clients {
 			return nil, nil
 		}
 		changed := base.Clone()
-		changed.ClientCAs, changed.NextProtos = trusted.pool(), []string{"http/1.1"}
+		changed.ClientCAs, changed.NextProtos = trusted.Load().pool(), []string{"http/1.1"}
 		return changed, nil
 	}
 	var subject atomic.Value
@@ -380,7 +381,7 @@ func TestTLSResumption(t *testing.T) {
 		}
 		c.goodbye()
 	}
-	trusted = others
+	trusted.Store(others)
 	conn := tls.Client(s.plain().Conn, s.client)
 	conn.Handshake()
 	if _, err := conn.Read(make([]byte, 1)); err == nil || conn.ConnectionState().DidResume {
