@@ -263,6 +263,10 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	var stream *secure.Stream
 	if https, ok := conn.(*httpsConn); ok {
 		own, again, stream = https.httpConn, true, https.stream
+		if own.side != s.http {
+			conn.Write(refuseInternal.Append(nil))
+			return errors.Join(errors.New("server: upgrade: the connection's TLS is another server's"), s.cfg.kernel.Close(fd))
+		}
 	}
 	if again {
 		early = append(early, own.early...) // what net/http has not asked for yet

@@ -90,3 +90,19 @@ func TestTLSHTTPEndsWithGoodbye(t *testing.T) {
 		t.Errorf("%d bytes and %v", len(got), err) // crypto/tls returns unexpected EOF for an end without close_notify
 	}
 }
+
+// The TLS of one server cannot go on in another.
+func TestTLSUpgradeElsewhere(t *testing.T) {
+	watch(t)
+	other := start(t, Handler{OnMessage: echo}, Config{})
+	s := startTLS(t, Handler{}, Config{HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := other.Upgrade(w, r); err == nil {
+			t.Error("it was taken over")
+		}
+	})})
+	c := s.connect(s.client)
+	c.send([]byte("GET /first HTTP/1.1\r\nHost: roost.test\r\n\r\n"))
+	if res := c.response(); res.StatusCode != http.StatusInternalServerError {
+		t.Errorf("got %s", res.Status)
+	}
+}

@@ -161,6 +161,9 @@ func (s *secured) give(b []byte) (calls int) {
 		c.flags |= flagOwing
 	}
 	s.owed = c.flags&flagOwing != 0
+	if c.flags&flagDetached == 0 { // else the stream is somebody else's
+		s.note()
+	}
 	return calls
 }
 
