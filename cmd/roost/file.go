@@ -41,6 +41,7 @@ type serverTable struct {
 	PathPrefix        *pathPrefix      `toml:"path_prefix"`
 	TLSCert           *fileList        `toml:"tls_cert"`
 	TLSKey            *fileList        `toml:"tls_key"`
+	KTLS              *kernelTLS       `toml:"ktls"`
 	Deflate           *bool            `toml:"deflate"`
 	DeflateLevel      *int             `toml:"deflate_level"`
 	DeflateContext    *bool            `toml:"deflate_context"`
