@@ -35,6 +35,13 @@ func (l fileList) String() string { return strings.Join(l, ",") }
 // kernelTLS is auto or off.
 type kernelTLS string
 
+func (k *kernelTLS) UnmarshalText(text []byte) error {
+	if *k = kernelTLS(text); *k != "auto" && *k != "off" {
+		return fmt.Errorf("%q is neither auto nor off", text)
+	}
+	return nil
+}
+
 func (k kernelTLS) on() bool { return k == "auto" }
 
 // tlsFlags say where the certificates are.

@@ -24,7 +24,7 @@ type echoCmd struct {
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
 	IdleTimeout    period          `default:"off" placeholder:"D" help:"Silence after which a connection is closed; off by default."`
 	TLS            tlsFlags        `embed:"" prefix:"tls-"`
-	KTLS           kernelTLS       `name:"ktls" enum:"auto,off" default:"off" help:"Whether the kernel does the TLS after the handshake, where it can: ${enum} (${default}). Saves memory; needs Linux's module tls."`
+	KTLS           kernelTLS       `name:"ktls" default:"off" placeholder:"auto|off" help:"Whether the kernel does the TLS after the handshake, where it can: auto or off (${default}). Saves memory; needs Linux's module tls."`
 	Deflate        deflateFlags    `embed:""`
 	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
 }

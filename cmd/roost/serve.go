@@ -32,7 +32,7 @@ type serveCmd struct {
 	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
 	TLS             tlsFlags        `embed:"" prefix:"tls-"`
-	KTLS            kernelTLS       `name:"ktls" enum:"auto,off" default:"off" help:"Whether the kernel does the TLS after the handshake, where it can: ${enum} (${default}). Saves memory; needs Linux's module tls."`
+	KTLS            kernelTLS       `name:"ktls" default:"off" placeholder:"auto|off" help:"Whether the kernel does the TLS after the handshake, where it can: auto or off (${default}). Saves memory; needs Linux's module tls."`
 	Deflate         deflateFlags    `embed:""`
 	Demo            bool            `help:"Serve the demos below /demo/, with an app of their own, and let the page at / send events to the channel demo, for everybody who can open them; on when an app was made."`
 	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
