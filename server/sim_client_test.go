@@ -51,7 +51,20 @@ func (cl *simClient) fail(format string, args ...any) {
 
 // excused reports whether the server owes this client nothing any more.
 func (cl *simClient) excused() bool {
-	return cl.r.doomed[cl.id] || cl.r.stopped || cl.r.leaving || cl.r.srv.stats.Shed.Load() > 0
+	return cl.givenUp() || cl.r.stopped || cl.r.leaving
+}
+
+// patchy reports whether messages may be missing between others: by policy, or
+// because the server gives the client up.
+func (cl *simClient) patchy() bool {
+	return cl.r.gaps || cl.givenUp()
+}
+
+// givenUp reports whether the server may have had enough of the client: a sender
+// that meets the limit of its queue learns that only after it was acted upon.
+func (cl *simClient) givenUp() bool {
+	p := cl.peer()
+	return cl.r.doomed[cl.id] || cl.r.srv.stats.Shed.Load() > 0 || p != nil && p.c.pipe.Overflowed()
 }
 
 // request is a correct opening handshake.
@@ -272,7 +285,7 @@ func (cl *simClient) check(f frame) {
 		}
 	}
 	i := slices.Index(cl.wants, want(f.op, string(f.payload)))
-	if i < 0 || i > 0 && !cl.r.gaps && !cl.r.doomed[cl.id] || i > 0 && slices.ContainsFunc(cl.wants[:i], isPong) {
+	if i < 0 || i > 0 && !cl.patchy() || i > 0 && slices.ContainsFunc(cl.wants[:i], isPong) {
 		next := "nothing"
 		if len(cl.wants) > 0 {
 			next = fmt.Sprintf("%.40q", cl.wants[0])
@@ -288,7 +301,7 @@ func isPong(s string) bool { return strings.HasPrefix(s, string(rune('0'+ws.OpPo
 // unasked checks the order of what comes from elsewhere.
 func (cl *simClient) unasked(maker, seq int) {
 	next, known := cl.news[maker]
-	gaps := cl.r.gaps || cl.r.doomed[cl.id]
+	gaps := cl.patchy()
 	if maker < simNews && !known {
 		known = true // the first is number 0; of news a client may miss the beginning
 	}
