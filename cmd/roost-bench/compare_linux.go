@@ -31,7 +31,7 @@ func (c *compareCmd) Run(ctx context.Context, all *cli) error {
 
 func (c *compareCmd) short() []run.Part {
 	warmup, window := seconds(0.4), seconds(1)
-	echo := []scenario.EchoCase{{Size: 128, InFlight: 1}, {Size: 128, InFlight: 16}, {Size: 16 << 10, InFlight: 4}}
+	echo := []scenario.EchoCase{{Size: 128, InFlight: 1}, {Size: 128, InFlight: 16}, {Size: 16 << 10, InFlight: 4}, {Size: 64 << 10, InFlight: 4}}
 	part := func(rounds int, s scenario.Scenario) run.Part {
 		return run.Part{Scenario: s, Rounds: cmp.Or(c.Rounds, rounds)}
 	}
