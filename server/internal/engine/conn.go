@@ -397,7 +397,13 @@ func (c *Conn) Pause() bool {
 }
 
 // Unread has Data called again with b, which must not be the engine's.
-func (c *Conn) Unread(b []byte) { c.stow(b) }
+func (c *Conn) Unread(b []byte) {
+	if c.flags&flagSecure != 0 {
+		c.secured().unread(b)
+		return
+	}
+	c.stow(b)
+}
 
 // Stowed is how many bytes of input the session has left for later.
 func (c *Conn) Stowed() int {

@@ -167,6 +167,12 @@ func (s *secured) give(b []byte) (calls int) {
 	return calls
 }
 
+// unread keeps plaintext that the session gives back whole.
+func (s *secured) unread(b []byte) {
+	s.rest = b
+	s.c.flags |= flagOwing
+}
+
 // halted reports whether the session is to be given nothing more in this turn.
 func (s *secured) halted() bool {
 	f := s.c.flags

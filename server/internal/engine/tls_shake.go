@@ -100,7 +100,7 @@ func (s *secured) stepped() {
 	s.shake = nil
 	c.loop.e.Counts.TLSHandshakes.Add(1)
 	if left := s.stream.Unread(); len(left) > 0 {
-		c.Unread(bytes.Clone(left))
+		c.stow(bytes.Clone(left))
 	}
 	c.flush()
 	s.Session.Tick(c.Now()) // sets the session's own deadline again
