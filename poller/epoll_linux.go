@@ -29,6 +29,8 @@ type epoll struct {
 	deadline time.Time // the read deadline that file has; zero: none
 	size     int       // what attempt is to take
 	got      int       // what it took
+	tries    int       // how often attempt was called for one wait; once: the goroutine did not park
+	busy     int       // waits in a row that did not park
 	errno    unix.Errno
 }
 
@@ -58,6 +60,7 @@ func openBackend() (backend, error) {
 		return nil, err
 	}
 	e.attempt = func(uintptr) bool {
+		e.tries++
 		e.got, e.errno = e.poll(e.size)
 		return e.got > 0 || e.errno != 0
 	}
@@ -86,6 +89,8 @@ func (e *epoll) control(op, fd int, events uint32, token uint64) error {
 
 func (e *epoll) wait(events []Event, timeout time.Duration) (n int, woken bool, err error) {
 	e.size = min(len(events), batchMax)
+	e.tries = 0
+	defer e.relieve()
 	if timeout == 0 {
 		e.attempt(0)
 	} else if err := e.park(timeout); err != nil {
@@ -120,6 +125,25 @@ func (e *epoll) park(timeout time.Duration) error {
 		return e.file.SetReadDeadline(e.deadline)
 	}
 	return err
+}
+
+// busyMax is how many waits in a row may find events before relieve looks
+// after the others.
+const busyMax = 16
+
+// relieve has another thread look at Go's poller while this goroutine is busy.
+// The thread that waited there may be the one that runs us now; it leaves nobody
+// in its place, and other pollers' goroutines would sleep on although there are
+// events and idle processors, until we park or the runtime's monitor looks, which
+// sleeps itself when nobody makes system calls that it is told of. A goroutine
+// that becomes ready wakes an idle thread, which ends up waiting there.
+func (e *epoll) relieve() {
+	if e.tries > 1 {
+		e.busy = 0
+	} else if e.busy++; e.busy == busyMax {
+		e.busy = 0
+		go func() {}()
+	}
 }
 
 // translate puts the first got entries of e.raw into events.

@@ -61,6 +61,34 @@ func writeMarkdownRow(w io.Writer, c Case, row Row) {
 	fmt.Fprintln(w)
 }
 
+// Summary writes one table: a line for each case, with every server's deciding
+// figure.
+func (r *Results) Summary(w io.Writer, baseline string) {
+	m := r.Header.Machine
+	fmt.Fprintf(w, "Measured on %s: %s, %d CPUs, Linux %s, %s; medians.\n\n|", r.Header.Started.Format("2006-01-02"), m.CPU, m.CPUs, m.Kernel, m.Go)
+	for _, s := range r.Header.Servers {
+		fmt.Fprintf(w, " | %s", s.Name)
+	}
+	fmt.Fprintf(w, " |\n|---%s|\n", strings.Repeat("|---:", len(r.Header.Servers)))
+	for _, c := range r.Cases(baseline) {
+		if len(c.Columns) == 0 {
+			continue
+		}
+		col := c.Columns[0]
+		fmt.Fprintf(w, "| %s: %s; %s, %s |", c.Scenario, c.Name, col.Title, col.Unit)
+		for _, s := range r.Header.Servers {
+			figure := "-"
+			for _, row := range c.Rows {
+				if row.Server.Name == s.Name && row.Failed == "" && row.Values[col.Key].N > 0 {
+					figure = number(row.Values[col.Key].Median, col)
+				}
+			}
+			fmt.Fprintf(w, " %s |", figure)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
 // The marks between which a generated part of a Markdown file stands.
 const (
 	GeneratedBegin = "<!-- roost-bench: begin -->"
@@ -70,6 +98,15 @@ const (
 // UpdateMarkdown replaces what stands between the marks in a file. The file
 // must have them: nothing else in it is touched.
 func (r *Results) UpdateMarkdown(path, baseline string) error {
+	return replacePart(path, func(w io.Writer) { r.Markdown(w, baseline) })
+}
+
+// UpdateSummary is UpdateMarkdown for the summary.
+func (r *Results) UpdateSummary(path, baseline string) error {
+	return replacePart(path, func(w io.Writer) { r.Summary(w, baseline) })
+}
+
+func replacePart(path string, write func(io.Writer)) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -81,7 +118,7 @@ func (r *Results) UpdateMarkdown(path, baseline string) error {
 	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%s%s\n", before, GeneratedBegin)
-	r.Markdown(&out, baseline)
+	write(&out)
 	fmt.Fprintf(&out, "%s%s", GeneratedEnd, after)
 	return os.WriteFile(path, out.Bytes(), 0o644)
 }

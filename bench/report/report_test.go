@@ -187,6 +187,21 @@ func TestChartsAreDrawn(t *testing.T) {
 	}
 }
 
+// The summary has a line for each case and a column for each server, "-" where
+// it has no figure.
+func TestSummary(t *testing.T) {
+	var b strings.Builder
+	results().Summary(&b, "b")
+	for _, c := range results().Cases("b") {
+		if line := "\n| " + c.Scenario + ": " + c.Name + "; "; len(c.Columns) > 0 && !strings.Contains(b.String(), line) {
+			t.Errorf("no line %q in\n%s", line, b.String())
+		}
+	}
+	if !strings.Contains(b.String(), " 2.00 |") {
+		t.Errorf("no figure of a in\n%s", b.String())
+	}
+}
+
 // Only what stands between the marks is replaced, and twice is the same as once.
 func TestMarkdownIsUpdatedBetweenItsMarks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "README.md")

@@ -15,6 +15,7 @@ type reportCmd struct {
 	HTML     string `name:"html" help:"Write a self-contained page with charts to this file." type:"path"`
 	Charts   string `help:"Write every chart as SVG and PNG into this folder." type:"path"`
 	Markdown string `help:"Replace the part between the roost-bench marks of this Markdown file." type:"existingfile"`
+	Summary  string `help:"Likewise, with one table of the deciding figures." type:"existingfile"`
 }
 
 func (c *reportCmd) Run(all *cli) error {
@@ -35,7 +36,7 @@ func (c *reportCmd) Run(all *cli) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if c.HTML == "" && c.Charts == "" && c.Markdown == "" {
+	if c.HTML == "" && c.Charts == "" && c.Markdown == "" && c.Summary == "" {
 		results.Table(os.Stdout, c.Baseline)
 		return nil
 	}
@@ -50,6 +51,11 @@ func (c *reportCmd) Run(all *cli) error {
 			return err
 		}
 		fmt.Printf("%d charts in %s\n", len(names), c.Charts)
+	}
+	if c.Summary != "" {
+		if err := results.UpdateSummary(c.Summary, c.Baseline); err != nil {
+			return err
+		}
 	}
 	if c.Markdown != "" {
 		return results.UpdateMarkdown(c.Markdown, c.Baseline)
