@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -65,6 +66,10 @@ type simWire struct {
 	err error
 }
 
+// errNoNotify: the stream ends without a close_notify. crypto/tls takes an
+// io.EOF between two records for the same as a close_notify.
+var errNoNotify = errors.New("no close_notify")
+
 func (w *simWire) fill() {
 	b := make([]byte, 1+w.r.w.Rand.IntN(8000))
 	n, err := w.c.Read(b)
@@ -73,6 +78,9 @@ func (w *simWire) fill() {
 
 func (w *simWire) Read(b []byte) (int, error) {
 	for len(w.buf) == 0 {
+		if w.err == io.EOF {
+			return 0, errNoNotify
+		}
 		if w.err != nil {
 			return 0, w.err
 		}

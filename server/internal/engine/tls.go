@@ -210,8 +210,10 @@ func (s *secured) fail(err error) {
 func (s *secured) Ended(fault error) {
 	if !s.deaf {
 		s.Session.Ended(fault)
-	} else if fault != nil || s.c.Waiting() == 0 {
-		s.c.Finish() // the session was told before, and lingers
+	} else if fault != nil || s.c.flags&flagShut == 0 && s.c.Waiting() == 0 {
+		// The session was told before, and lingers. With flagShut our own end is still
+		// to be said, behind what others may be sending right now; it finishes, too.
+		s.c.Finish()
 	}
 	if fault == ErrStopped {
 		s.c.flush()
