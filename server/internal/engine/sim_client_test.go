@@ -267,7 +267,7 @@ func (cl *simClient) end(how int) {
 	if len(cl.buf) > 0 {
 		w.Fail("client %d: the stream ends in the middle of a unit", cl.id)
 	}
-	if cl.ended != io.EOF && !cl.last {
+	if cl.ended != io.EOF && (!cl.last || cl.ended == errNoNotify) {
 		w.Fail("client %d: %v instead of the end of the stream", cl.id, cl.ended)
 	}
 	if (how == endWrong || how == endSilent) && !cl.last || how == endDetached && !cl.taken && !cl.last {

@@ -189,7 +189,11 @@ func (s *secured) broken() {
 	// "Any data received after a closure alert has been received MUST be
 	// ignored." RFC 8446, 6.1. We may go on speaking.
 	s.deaf = true
-	if s.c.flags&(flagEnded|flagFinished) == 0 {
+	switch c := s.c; {
+	case c.flags&(flagEnded|flagFinished) != 0:
+	case c.flags&flagShut != 0:
+		c.flags |= flagEnded // the session lingers; our own close_notify is still to be said, and finishes
+	default:
 		s.Session.Ended(nil)
 	}
 }
