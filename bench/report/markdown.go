@@ -24,6 +24,9 @@ func (r *Results) Markdown(w io.Writer, baseline string) {
 				title += ", " + col.Unit
 			}
 			fmt.Fprintf(w, " %s |", title)
+			if i == 0 {
+				fmt.Fprint(w, " lowest..highest |")
+			}
 			if i == 0 && c.Baseline != "" {
 				fmt.Fprintf(w, " × %s |", c.Baseline)
 			}
@@ -31,6 +34,9 @@ func (r *Results) Markdown(w io.Writer, baseline string) {
 		fmt.Fprint(w, "\n|---|")
 		for i := range c.Columns {
 			fmt.Fprint(w, "---:|")
+			if i == 0 {
+				fmt.Fprint(w, "---:|")
+			}
 			if i == 0 && c.Baseline != "" {
 				fmt.Fprint(w, "---:|")
 			}
@@ -54,6 +60,9 @@ func writeMarkdownRow(w io.Writer, c Case, row Row) {
 	for i, col := range c.Columns {
 		v := row.Values[col.Key]
 		fmt.Fprintf(w, " %s |", number(v.Median, col))
+		if i == 0 {
+			fmt.Fprintf(w, " %s..%s |", number(v.Min, col), number(v.Max, col))
+		}
 		if i == 0 && c.Baseline != "" {
 			fmt.Fprintf(w, " %s |", ratio(row.Ratio))
 		}

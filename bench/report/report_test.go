@@ -226,7 +226,7 @@ func TestMarkdownIsUpdatedBetweenItsMarks(t *testing.T) {
 	if texts[0] != texts[1] {
 		t.Error("a second update changed the file")
 	}
-	for _, want := range []string{"before\n", "\nafter\n", "| a | 2.00 | 0.250 | 500,000 |"} {
+	for _, want := range []string{"before\n", "\nafter\n", "| a | 2.00 | 2.00..4.00 | 0.250 | 500,000 |"} {
 		if !strings.Contains(texts[0], want) {
 			t.Errorf("no %q in\n%s", want, texts[0])
 		}
