@@ -6,7 +6,7 @@ GO     ?= go
 BIN    := $(CURDIR)/bin
 CHECKS := ./.ci/imports ./.ci/tidy ./.ci/sbom ./.ci/docs ./.ci/mutants
 SEEDS  ?= 60000
-FUZZTIME ?= 12
+FUZZTIME ?= 6
 VET_OS := darwin freebsd netbsd openbsd
 
 PORTABLE := ./poller/... ./server/... ./cmd/roost ./bench/torture ./cmd/roost-torture
