@@ -113,6 +113,20 @@ func offloaded(t *testing.T, st *site, n uint64) {
 	}
 }
 
+// What of the package's tests speaks TLS in make ktls speaks the kernel's.
+func TestKernelSuiteIsTheKernels(t *testing.T) {
+	watch(t)
+	if os.Getenv("ROOST_REQUIRE_KTLS") == "" {
+		return // make ktls asks for it
+	}
+	if !overKernelTLS() {
+		t.Fatalf("%s is not set", kernelTLSEnv)
+	}
+	st := start(t, Handler{OnMessage: echo}, Config{})
+	st.open().echo("over the suite's own connection")
+	offloaded(t, st, 1)
+}
+
 // The kernel takes over behind the opening: OnOpen still sees the TLS, and
 // messages of any size pass in both directions.
 func TestKernelTakesOverTLS(t *testing.T) {

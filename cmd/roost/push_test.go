@@ -83,7 +83,7 @@ func watchInNode(t *testing.T, l library, with map[string]any) *watcher {
 	t.Helper()
 	n := startNode(t, nil, "subscriber.js")
 	t.Cleanup(n.close)
-	n.send(t, map[string]any{"library": l.name, "with": with, "plugin": l.plugin})
+	n.send(t, map[string]any{"client": l.name, "with": with, "plugin": l.plugin})
 	decode := func(line json.RawMessage) (h happening, ok bool) {
 		return h, json.Unmarshal(line, &h) == nil
 	}

@@ -1,4 +1,4 @@
-// A client library in Node for a Go test: first {"library":"watch" or "laravel",
+// A client library in Node for a Go test: first {"client":"watch" or "laravel",
 // "with":{...}}, then {"do":"subscribe","args":[...]} and the like on stdin, what
 // happens on stdout.
 import { createRequire } from 'node:module';
@@ -15,9 +15,9 @@ function emit(event) {
 let client;
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
-  if (command.library) {
+  if (command.client) {
     if (command.plugin) createRequire(import.meta.url)(command.plugin)(Pusher);
-    client = globalThis[command.library]({ Echo, Pusher }, command.with, emit);
+    client = globalThis[command.client]({ Echo, Pusher }, command.with, emit);
   } else {
     client[command.do](...command.args);
   }
