@@ -61,13 +61,14 @@ func signs(secret, text, signature string) bool {
 }
 
 // parseQuery reads a query whose names must each be there once: of two values
-// one would be signed for and the other used. Names do not differ by case.
+// one would be signed for and the other used. Names do not differ by case, and
+// nothing between two ampersands is no parameter, as for net/url.
 func parseQuery(raw string) (map[string]string, error) {
 	params := make(map[string]string)
-	if raw == "" {
-		return params, nil
-	}
 	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
 		name, value, _ := strings.Cut(pair, "=")
 		name, errName := url.QueryUnescape(name)
 		value, errValue := url.QueryUnescape(value)

@@ -17,6 +17,7 @@ func FuzzSignature(f *testing.F) {
 	}
 	f.Add(0, byte(0), "&auth_key=x")
 	f.Add(20, byte(0), "%00")
+	f.Add(strings.IndexByte(whole, '&'), byte(0), "&")
 	h := newHandler(f)
 	f.Fuzz(func(t *testing.T, at int, flip byte, insert string) {
 		if at < 0 {
