@@ -18,11 +18,16 @@ type canary struct {
 	mu     sync.Mutex // guards the rest
 	begun  int        // echoes
 	echoes []time.Duration
+	alone  int           // how many of them there were before anybody else came
+	calm   time.Duration // the longest of those
 	err    error
 }
 
-// canaryEvery is the pause between two messages.
-const canaryEvery = 100 * time.Millisecond
+const (
+	canaryEvery = 100 * time.Millisecond // the pause between two messages
+	calmEvery   = 5 * time.Millisecond   // while nobody else has come
+	calmEchoes  = 10                     // that come before anybody else does
+)
 
 func watchCanary(o *Options) *canary {
 	w := &canary{bench: &Bench{o: o}, stopCh: make(chan struct{}), done: make(chan struct{})}
@@ -50,13 +55,17 @@ func (w *canary) run() {
 		if w.note(time.Since(start), err); err != nil {
 			return
 		}
+		pause := canaryEvery
+		if n < calmEchoes {
+			pause = calmEvery
+		}
 		select {
 		case <-w.stopCh:
 			if err := w.bench.finish(c, ending{how: alive}); err != nil {
 				w.note(0, err)
 			}
 			return
-		case <-time.After(canaryEvery):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -89,16 +98,39 @@ func (w *canary) sings() error {
 	}
 }
 
-// stop ends the watch and returns what was seen: how many echoes, and how long
-// all but one in a hundred took at most.
-func (w *canary) stop() (echoes int, p99 time.Duration, err error) {
+// settle waits for the first echoes, with which the others are compared.
+func (w *canary) settle() {
+	for {
+		w.mu.Lock()
+		broken := w.err != nil
+		if !broken && len(w.echoes) >= calmEchoes {
+			w.alone, w.calm = len(w.echoes), slices.Max(w.echoes)
+		}
+		settled := w.alone > 0
+		w.mu.Unlock()
+		if settled || broken {
+			return // what is broken, the first look at it says
+		}
+		time.Sleep(calmEvery)
+	}
+}
+
+// song is what a canary has seen since others are there.
+type song struct {
+	echoes    int
+	p99, calm time.Duration // all but one in a hundred took at most; the longest while it was alone
+}
+
+// stop ends the watch.
+func (w *canary) stop() (song, error) {
 	close(w.stopCh)
 	<-w.done
-	if n := len(w.echoes); n > 0 {
-		slices.Sort(w.echoes)
-		p99 = w.echoes[n*99/100]
+	s := song{calm: w.calm}
+	if disturbed := w.echoes[w.alone:]; len(disturbed) > 0 {
+		slices.Sort(disturbed)
+		s.echoes, s.p99 = len(disturbed), disturbed[len(disturbed)*99/100]
 	}
-	return len(w.echoes), p99, w.err
+	return s, w.err
 }
 
 func (w *canary) dump() string {

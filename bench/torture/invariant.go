@@ -60,6 +60,7 @@ func newWatch(o *Options, p *process) (*watch, error) {
 	}
 	w.last = w.first
 	w.canary = watchCanary(o)
+	w.canary.settle()
 	return w, nil
 }
 
@@ -145,6 +146,15 @@ func (w *watch) checkCanary() *broken {
 	dump := w.canary.dump()
 	w.canary = watchCanary(w.o)
 	return &broken{"U1/canary", err.Error(), "every echo, in order", dump}
+}
+
+// checkDelay judges how long others have kept the honest connection waiting.
+func (w *watch) checkDelay(s song) *broken {
+	most := max(w.o.Delay, 5*s.calm)
+	if s.p99 <= most {
+		return nil
+	}
+	return &broken{id: "U1/delay", got: fmt.Sprintf("p99 of %d echoes %v", s.echoes, s.p99), want: fmt.Sprintf("%v at most; alone the longest took %v", most, s.calm)}
 }
 
 func (w *watch) checkIdentity() *broken {
@@ -271,7 +281,7 @@ func settles(as func() bool) bool {
 
 // names of all invariants that are watched, for the summary.
 func (w *watch) names() []string {
-	ids := map[string]bool{"U1/canary": true, "U2/alive": true}
+	ids := map[string]bool{"U1/canary": true, "U1/delay": true, "U2/alive": true}
 	if w.process != nil {
 		ids["U3/descriptors"], ids["U7/cpu"], ids["U7/memory"] = true, !w.noPrice, !w.noPeak
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	Jobs       int           // connections in use at once, slow cases aside; 32
 	Gap        time.Duration // between two pieces of something cut; 1 ms
 	Timeout    time.Duration // for an answer; 5 s
+	Delay      time.Duration // of an honest connection's echoes, p99, or five times what they take undisturbed; 50 ms
 	Exhaustive bool          // all 65,536 status codes, not a sample
 	Deflate    bool          // the server accepts permessage-deflate: its cases are played too
 
@@ -59,6 +60,7 @@ func (o *Options) prepare() error {
 	fallback(&o.Jobs, 32)
 	fallback(&o.Gap, time.Millisecond)
 	fallback(&o.Timeout, 5*time.Second)
+	fallback(&o.Delay, 50*time.Millisecond)
 	fallback(&o.MaxMessage, 16<<20)
 	fallback(&o.MaxFragments, 100_000)
 	fallback(&o.MaxHeader, 8<<10)
@@ -66,8 +68,8 @@ func (o *Options) prepare() error {
 	fallback(&o.MaxTarget, 4<<10)
 	fallback(&o.HandshakeTimeout, 10*time.Second)
 	fallback(&o.CloseTimeout, 5*time.Second)
-	if o.Jobs < 1 || o.Gap < 0 || o.Timeout < 0 {
-		return errors.New("torture: Jobs, Gap and Timeout cannot be negative")
+	if o.Jobs < 1 || o.Gap < 0 || o.Timeout < 0 || o.Delay < 0 {
+		return errors.New("torture: Jobs, Gap, Timeout and Delay cannot be negative")
 	}
 	return nil
 }

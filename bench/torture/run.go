@@ -207,9 +207,11 @@ func (r *runner) broken(after string, faults []broken) {
 func (r *runner) end() {
 	w := r.watch
 	r.broken("all clients have left", w.check(true))
-	echoes, p99, err := w.canary.stop()
+	heard, err := w.canary.stop()
 	if err != nil {
 		r.broken("all clients have left", []broken{{"U1/canary", err.Error(), "every echo, in order", w.canary.dump()}})
+	} else if b := w.checkDelay(heard); b != nil {
+		r.broken("all clients have left", []broken{*b})
 	}
 	if err := r.reachable(); err != nil {
 		r.broken("all clients have left", []broken{{id: "U2/alive", got: err.Error(), want: "a client that comes now is served"}})
@@ -219,9 +221,9 @@ func (r *runner) end() {
 			continue
 		}
 		res := Result{ID: id, RFC: "-", Mode: Whole.String(), OK: true, Name: "after every round of cases, and at the end", Want: invariants[id]}
-		if id == "U1/canary" {
-			res.Millis = millis(p99)
-			res.Name = fmt.Sprintf("%d messages on an honest connection while others misbehaved", echoes)
+		if id == "U1/delay" {
+			res.Millis = millis(heard.p99)
+			res.Name = fmt.Sprintf("p99 of %d messages on an honest connection while others misbehaved", heard.echoes)
 		}
 		r.add(res)
 	}
@@ -230,6 +232,7 @@ func (r *runner) end() {
 // invariants are what must hold all the time, in words.
 var invariants = map[string]string{
 	"U1/canary":      "an honest connection gets every echo, in order",
+	"U1/delay":       "and does not wait much longer for them than when it is alone",
 	"U2/alive":       "the same process serves whoever comes",
 	"U2/panics":      "no callback has panicked",
 	"U3/descriptors": "descriptors as before, by number and kind",

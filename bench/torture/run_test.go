@@ -99,16 +99,35 @@ func TestCanary(t *testing.T) {
 	m := startModel(t, "", Options{})
 	o := m.o
 	watch := watchCanary(&o)
+	watch.settle()
 	time.Sleep(250 * time.Millisecond)
-	if echoes, _, err := watch.stop(); err != nil || echoes == 0 {
-		t.Errorf("%d echoes: %v", echoes, err)
+	if heard, err := watch.stop(); err != nil || heard.echoes == 0 || heard.p99 == 0 || heard.calm == 0 {
+		t.Errorf("%+v: %v", heard, err)
 	}
 	m = startModel(t, "wide-reply", Options{})
 	o = m.o
 	watch = watchCanary(&o)
-	time.Sleep(150 * time.Millisecond)
-	if _, _, err := watch.stop(); err == nil || watch.dump() == "" {
+	watch.settle()
+	if _, err := watch.stop(); err == nil || watch.dump() == "" {
 		t.Error("a broken echo was not noticed")
+	}
+}
+
+// U1: a server that lets an honest connection wait because of others is noticed.
+func TestCanaryDelay(t *testing.T) {
+	w := watch{o: &Options{Delay: 50 * time.Millisecond}}
+	for _, row := range []struct {
+		p99, calm time.Duration
+		ok        bool
+	}{
+		{50 * time.Millisecond, time.Millisecond, true},
+		{51 * time.Millisecond, time.Millisecond, false},
+		{100 * time.Millisecond, 20 * time.Millisecond, true},
+		{101 * time.Millisecond, 20 * time.Millisecond, false},
+	} {
+		if b := w.checkDelay(song{echoes: 100, p99: row.p99, calm: row.calm}); (b == nil) != row.ok {
+			t.Errorf("p99 %v where %v was the longest alone: %+v", row.p99, row.calm, b)
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ type command struct {
 	Jobs       int            `default:"32" help:"Connections in use at once (${default})."`
 	Gap        time.Duration  `default:"1ms" help:"Pause between two pieces of something cut (${default})."`
 	Timeout    time.Duration  `default:"5s" help:"Patience for an answer (${default})."`
+	Delay      time.Duration  `default:"50ms" help:"How long an honest connection may wait for all but one in a hundred of its echoes, or five times as long as when it is alone (${default})."`
 
 	MaxMessage       int           `group:"The server's limits (-1 leaves their cases out):" default:"16777216" help:"Bytes of a message (${default})."`
 	MaxFragments     int           `group:"The server's limits (-1 leaves their cases out):" default:"100000" help:"Fragments of a message (${default})."`
@@ -58,7 +59,7 @@ type command struct {
 func (c *command) options() torture.Options {
 	return torture.Options{
 		URL: c.URL, Run: c.Run, Skip: c.Skip, Pid: c.Pid, Admin: c.Admin, Log: c.Log,
-		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Exhaustive: c.Exhaustive, Deflate: c.Deflate,
+		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Delay: c.Delay, Exhaustive: c.Exhaustive, Deflate: c.Deflate,
 		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
 		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,
 		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout,

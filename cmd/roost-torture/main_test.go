@@ -50,7 +50,7 @@ func TestExitStatus(t *testing.T) {
 		want int
 		says string
 	}{
-		{[]string{url, "--run", "^F29/(text|binary)-1?25$|^F12/two$"}, 0, "5 cases"},
+		{[]string{url, "--run", "^F29/(text|binary)-1?25$|^F12/two$"}, 0, "6 cases"},
 		{[]string{url, "--run", "^F5/text-5-in-16-bits$"}, 1, "FAIL  F5/text-5-in-16-bits (whole)"},
 		{[]string{url, "--run", "^F29/text-5$", "--verbose"}, 0, "ok    F29/text-5 (splits)"},
 		{[]string{url, "--run", "no such case"}, 2, "no case has such an id"},
