@@ -75,9 +75,10 @@ unit:
 	ROOST_TEST_TLS=1 $(GO) test -count=1 -timeout 5m -run '^Test($(OVER_TLS))' ./server
 	$(GO) test -race -timeout 10m $$($(GO) list ./... | grep -v -e /cmd/roost$$ -e /bench/torture$$) $(CHECKS)
 
-# clients drives the built program with real clients, which must not be skipped here.
+# clients drives the built program with real clients, which must not be skipped here,
+# nor may what of the machine's faults it is able to make.
 clients:
-	ROOST_REQUIRE_CLIENTS=1 $(GO) test -race -timeout 10m ./cmd/roost
+	ROOST_REQUIRE_CLIENTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -race -timeout 10m ./cmd/roost
 
 # conformance is RFC 6455 against roost echo. Its deadlines are those of a server as it ships,
 # so nothing here is slowed down by the race detector.
@@ -149,7 +150,11 @@ mutants:
 	$(GO) run ./.ci/mutants
 
 # faults is the part of the tests of cmd/roost that has the machine itself at
-# fault, with the waits for which make test has no time.
+# fault, with the waits for which make test has no time, and with a bad network
+# under a user-mode Linux kernel, which has one: apt-get install user-mode-linux kmod.
 .PHONY: faults
 faults:
-	ROOST_FAULTS=1 $(GO) test -count=1 -timeout 30m -v -run '^TestFault' ./cmd/roost
+	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && \
+	CGO_ENABLED=0 $(GO) build -o $$dir/roost ./cmd/roost && CGO_ENABLED=0 $(GO) test -c -o $$dir/faults.test ./cmd/roost && \
+	ROOST_TEST_BINARY=$$dir/roost ROOST_REQUIRE_ABILITIES=netem .ci/user-mode $$dir/faults.test -test.v -test.run '^TestFaultPath'
+	ROOST_FAULTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -count=1 -timeout 30m -v -run '^TestFault' ./cmd/roost

@@ -20,18 +20,10 @@ import (
 )
 
 // The machine itself at fault, and the built program in the middle of it: what
-// of it needs tools or rights that are not there is skipped, and says so.
+// of it needs a tool or an ability that is not there is skipped, and says so.
 
 // long is set by make faults, which takes the time that make test has not.
 var long = os.Getenv("ROOST_FAULTS") != ""
-
-// tool skips the test where a program is not installed.
-func tool(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s is not installed", name)
-	}
-}
 
 // canary is an honest client, which notices nothing.
 type canary struct {
@@ -103,7 +95,7 @@ func (p *program) cpu() time.Duration {
 // Row T7: out of descriptors the program neither spins nor forgets. Those it
 // has are served; those who wait are, once somebody leaves.
 func TestFaultDescriptors(t *testing.T) {
-	tool(t, "prlimit")
+	require(t, "prlimit")
 	p := startEcho(t, "--admin", "127.0.0.1:0", "--max-connections", "1000")
 	bird := newCanary(t, p.addr)
 	bird.sing(10)
@@ -140,9 +132,9 @@ func TestFaultDescriptors(t *testing.T) {
 
 // Rows T8, T12, T14: whatever the kernel says once, nobody is lost by it.
 func TestFaultCalls(t *testing.T) {
-	tool(t, "strace")
+	require(t, "strace")
 	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
-		t.Skipf("nobody may be traced here: %v: %s", err, out)
+		lacking(t, trace, fmt.Errorf("%w: %s", err, out))
 	}
 	for _, inject := range []string{
 		"accept4:error=ECONNABORTED:when=1+3", "accept4:error=EPROTO:when=1+3", "accept4:error=EPERM:when=1+3", "accept4:error=ENETDOWN:when=1+3",

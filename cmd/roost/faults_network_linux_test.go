@@ -21,23 +21,20 @@ func inNetwork(t *testing.T) bool {
 		}
 		return true
 	}
-	tool(t, "ip")
-	tool(t, "tc")
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a network")
-	}
+	require(t, "ip")
+	require(t, "tc")
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), inside+"="+t.Name(), builtBinary+"="+binary)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	switch {
 	case cmd.ProcessState == nil:
-		t.Skipf("no network can be made here: %v", err)
+		lacking(t, network, err)
 	case err != nil:
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if _, why, skipped := strings.Cut(string(out), "SKIP"); skipped {
-		t.Skipf("some of it: %s", why)
+		lacking(t, netem, why)
 	}
 	return false
 }
@@ -56,7 +53,7 @@ func TestFaultPath(t *testing.T) {
 			p := startEcho(t)
 			tc := exec.Command("tc", append([]string{"qdisc", "replace", "dev", "lo", "root", "netem"}, strings.Fields(path)...)...)
 			if out, err := tc.CombinedOutput(); err != nil {
-				t.Skipf("this kernel has no netem: %s", out)
+				lacking(t, netem, string(out))
 			}
 			defer exec.Command("tc", "qdisc", "del", "dev", "lo", "root").Run()
 			var birds sync.WaitGroup
