@@ -48,6 +48,14 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 		defer signal.Stop(hangups)
 	}
 
+	var rests <-chan time.Time
+	memory := newRest()
+	if memory != nil {
+		ticker := time.NewTicker(restEvery)
+		defer ticker.Stop()
+		rests = ticker.C
+	}
+
 	s.failed = make(chan error, 1)
 	boss := newSupervisor(s.log)
 	addr, err := s.listen(listen, boss)
@@ -86,6 +94,8 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 			if s.certs.changed() {
 				s.certs.reload()
 			}
+		case <-rests:
+			memory.look(s.server.Stats())
 		case signal := <-signals:
 			if a != nil {
 				a.draining.Store(true)
