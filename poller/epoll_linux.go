@@ -132,18 +132,23 @@ func (e *epoll) park(timeout time.Duration) error {
 const busyMax = 16
 
 // relieve has another thread look at Go's poller while this goroutine is busy.
-// The thread that waited there may be the one that runs us now; it leaves nobody
-// in its place, and other pollers' goroutines would sleep on although there are
-// events and idle processors, until we park or the runtime's monitor looks, which
-// sleeps itself when nobody makes system calls that it is told of. A goroutine
-// that becomes ready wakes an idle thread, which ends up waiting there.
 func (e *epoll) relieve() {
 	if e.tries > 1 {
 		e.busy = 0
 	} else if e.busy++; e.busy == busyMax {
 		e.busy = 0
-		go func() {}()
+		attend()
 	}
+}
+
+// attend has an idle thread look at Go's poller. The thread that waited there may
+// be the one that runs the caller now; it leaves nobody in its place, and the
+// goroutines of pollers would sleep on although there are events and idle
+// processors, until the caller parks or the runtime's monitor looks, which sleeps
+// itself when nobody makes system calls that it is told of. A goroutine that
+// becomes ready wakes an idle thread, which ends up waiting there.
+func attend() {
+	go func() {}()
 }
 
 // translate puts the first got entries of e.raw into events.
@@ -180,13 +185,14 @@ func (e *epoll) poll(size int) (int, unix.Errno) {
 
 // wake adds to the eventfd's counter. Each write is an edge, whether or not
 // the counter was read, so nobody reads it: there is no order of reading and
-// clearing to get wrong. 2^64 wakes fit.
+// clearing to get wrong. 2^64 wakes fit. What the caller does next may take long.
 func (e *epoll) wake() error {
 	one := uint64(1)
 	_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(e.wakefd), uintptr(unsafe.Pointer(&one)), 8)
 	if errno != 0 {
 		return os.NewSyscallError("write", errno)
 	}
+	attend()
 	return nil
 }
 
