@@ -133,3 +133,29 @@ func TestPanicAfterClose(t *testing.T) {
 		st.quiet()
 	})
 }
+
+// A message that lies in pooled memory and is sent back where it lies leaves
+// that memory before a panic gives it back: to the next connection, whose bytes
+// must not go to this client.
+func TestPanicAfterSend(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		message := numbered(1, 2*lendMin)
+		st := start(t, Handler{
+			OnMessage: func(c *Conn, op Opcode, m []byte) {
+				c.SetValue(m)
+				c.Send(op, m)
+				panic("oops")
+			},
+			OnClose: func(c *Conn, _ *CloseError) { clear(c.Value().([]byte)) }, // as another connection would use it
+		}, Config{Inline: inline})
+		c := st.open()
+		frame := text(message)
+		c.send(frame[:len(frame)/2])
+		eventually(t, "the message has begun", func() bool { return st.Stats().Held > 0 })
+		c.send(frame[len(frame)/2:])
+		c.expect(ws.OpText, message)
+		c.expectClose(StatusInternalError)
+		st.ended(0)
+		st.quiet()
+	})
+}

@@ -241,6 +241,7 @@ func (c *Conn) rescue() {
 	c.srv.panicked(p, debug.Stack())
 	// When it was OnClose that panicked, the connection is ending already.
 	if c.calls&owesClose != 0 && (c.state == stateOpen || c.state == stateClosing) {
+		c.pipe.Settle(c.dec.Pooled()) // what ends here may have been sent where it lies, which fail gives back
 		c.fail(&CloseError{Code: StatusInternalError, Reason: "internal error"})
 	}
 }
