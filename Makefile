@@ -1,6 +1,6 @@
 # make test is everything, as continuous integration runs it; make fast is the
-# loop while writing. Both need Go; make test also Node, npm and, to install a
-# browser where there is none, Debian's package manager.
+# loop while writing. Both need Go; make test also what .ci/setup looks for, and
+# installs with Debian's package manager where it is missing.
 
 GO     ?= go
 BIN    := $(CURDIR)/bin

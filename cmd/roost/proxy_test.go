@@ -22,7 +22,6 @@ type proxy struct {
 	which    int    // of those
 	binary   string
 	prefix   string
-	optional bool // no part of what make deps installs
 	// around makes what the program reads of the guide's block.
 	around func(block, dir string) string
 	args   func(config, dir string) []string
@@ -36,7 +35,7 @@ var proxies = map[string]proxy{
 		args: func(config, _ string) []string { return []string{"-db", "-f", config} },
 	},
 	"Caddy": {
-		language: "caddy", binary: "caddy", optional: true,
+		language: "caddy", binary: "caddy",
 		around: func(block, _ string) string { return "{\n\tadmin off\n}\n" + block },
 		args:   func(config, _ string) []string { return []string{"run", "--adapter", "caddyfile", "--config", config} },
 	},
@@ -139,9 +138,6 @@ func freeAddr(t *testing.T) string {
 // clients what to do.
 func TestProxies(t *testing.T) {
 	for name, x := range proxies {
-		if x.optional && x.path() == "" {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := []string{"ROOST_APP_ID=" + appID, "ROOST_APP_KEY=" + appKey, "ROOST_APP_SECRET=" + appSecret}
