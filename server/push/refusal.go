@@ -38,8 +38,8 @@ type refusal struct {
 	message string
 }
 
-// refuse ends a connection, from any goroutine. Clients that speak version 5
-// read the event, newer ones the code.
+// refuse ends a connection, on its loop's goroutine: see passes. Clients that speak
+// version 5 read the event, newer ones the code.
 func refuse(c *server.Conn, r *refusal) {
 	event := appendErrorEvent(nil, *r)
 	if c.Streaming() {

@@ -173,7 +173,8 @@ func (s *session) at(sh *shard, ch *channel, now position) []byte {
 }
 
 // passes sends a stream of several channels the id of an event of which it gets
-// the rest like all others. Only both together are an event.
+// the rest like all others. Only both together are an event, so whatever is sent
+// to a stream is sent by its loop.
 func (s *session) passes(sh *shard, ch *channel, now position) {
 	id := s.at(sh, ch, now)
 	sh.buf = append(append(append(sh.buf[:0], "id: "...), id...), '\n')

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -321,6 +322,29 @@ func TestStreamsOfGoneApps(t *testing.T) {
 		t.Fatal(err)
 	}
 	stays.expect(`{"event":"e","channel":"a","data":"x"}`)
+}
+
+// A stream whose app goes between its request and its start ends too. Until then
+// it has subscribed to nothing, so whoever takes the app away does not find it.
+func TestStreamOfAppThatGoesMeanwhile(t *testing.T) {
+	other := App{ID: "2", Key: "other", Secret: "s"}
+	h, err := New(Config{Apps: []App{testApp, other}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	h.now = func() time.Time { // which is asked for when a token is read
+		once.Do(func() {
+			if err := h.SetApps([]App{other}); err != nil {
+				t.Error(err)
+			}
+		})
+		return time.Now()
+	}
+	l := tune(t, serve(t, h), "channels=a&auth="+signToken(t, testApp, claims(map[string]any{"sub": "5"})))
+	l.conn.SetDeadline(time.Now().Add(5 * time.Second))
+	l.expect(`{"event":"pusher:error","data":{"code":4001,"message":"Application does not exist any more"}}`)
+	l.rest()
 }
 
 // A cache channel's last event comes first, or the news that there is none.

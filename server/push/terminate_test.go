@@ -2,10 +2,12 @@ package push
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/push/internal/pushtest"
 )
 
@@ -57,4 +59,37 @@ func TestTerminateInParallel(t *testing.T) {
 		stats := h.Stats()
 		return len(a.users.byID) == 0 && stats.Connections == 0 && stats.Channels == 0 && stats.Subscriptions == 0 && stats.Pending == 0
 	})
+}
+
+// Whoever is terminated between the id of an event and the event gets both: a
+// stream that comes back with an id has had what the id stands for. HTML, 9.2.6.
+func TestTerminateSplitsNoEvent(t *testing.T) {
+	app := testApp
+	app.History = []HistoryRule{{Pattern: "h*"}}
+	h, addr := start(t, Config{Apps: []App{app}})
+	token := strings.TrimPrefix(signToken(t, app, claims(map[string]any{"sub": "5"})), "jwt:")
+	l := tune(t, addr, "channels=h1,h2", "Authorization: Bearer "+token)
+	subscribers(t, h, "h2", 1)
+	terminated := make(chan int)
+	for _, sh := range h.shards {
+		set := make(chan struct{})
+		sh.post(sh.loop, func() {
+			sh.send = func(c *server.Conn, p *server.Prepared) error {
+				go func() { // as a caller of the API does
+					n, _ := h.Terminate(app.ID, "5")
+					terminated <- n
+				}()
+				if n := <-terminated; n != 1 {
+					t.Errorf("%d connections were terminated", n)
+				}
+				return c.SendPrepared(p)
+			}
+			close(set)
+		})
+		<-set
+	}
+	publish(t, h, "h1", "e", "x")
+	l.expect(`{"event":"e","channel":"h1","data":"x"}`)
+	l.expect(`{"event":"pusher:error","data":{"code":4009,"message":"Connection terminated by the application"}}`)
+	l.rest()
 }

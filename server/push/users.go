@@ -141,7 +141,8 @@ func appendWatchlistEvent(b []byte, name string, ids []string) []byte {
 
 // Terminate closes all connections that are signed in as the user, and returns
 // how many. They are told 4009, so that stock clients stay away until their
-// page is loaded again.
+// page is loaded again. Their loops do it next: between the id of an event and the
+// event nothing may come, or a stream that comes back would never get that event.
 func (h *Hub) Terminate(appID, userID string) (n int, err error) {
 	a := h.apps.Load().byID[appID]
 	if a == nil {
@@ -153,8 +154,10 @@ func (h *Hub) Terminate(appID, userID string) (n int, err error) {
 		sessions = slices.Clone(one.sessions)
 	}
 	a.users.mu.Unlock()
+	why := &refusal{codeUnauthorised, "Connection terminated by the application"}
 	for _, s := range sessions {
-		refuse(s.conn, &refusal{codeUnauthorised, "Connection terminated by the application"})
+		loop := s.conn.Loop()
+		_ = h.shards[loop].post(loop, func() { refuse(s.conn, why) }) // or the loop is gone, and the connection with it
 	}
 	return len(sessions), nil
 }
