@@ -42,7 +42,7 @@ func (c *Conn) collect(in []byte) (used, calls int) {
 		}
 		return len(in), 0
 	}
-	if (c.srv.cfg.OnUpgrade != nil || c.srv.cfg.OnStream != nil) && !c.pipe.Calling() {
+	if cfg := &c.srv.cfg; (cfg.OnUpgrade != nil || cfg.OnStream != nil || cfg.Origins.Check != nil) && !c.pipe.Calling() {
 		// The hook may block, and this is the loop. All of it once more, on a worker.
 		r.head, r.scan = nil, handshake.Scanner{}
 		c.pipe.NeedCalls()
@@ -78,7 +78,10 @@ func (c *Conn) answer(h *handshake.Head, head, rest []byte) (calls int) {
 		c.toHTTP(head, rest)
 		return calls
 	}
-	res, refusal := c.srv.upgrader.Check(h)
+	if c.srv.cfg.Origins.Check != nil {
+		calls++
+	}
+	res, refusal := c.check(h)
 	if refusal == nil && c.srv.cfg.OnUpgrade != nil {
 		calls++
 		refusal = c.onUpgrade(req)
@@ -149,14 +152,23 @@ func (c *Conn) onOpen(r *Request) {
 	c.srv.handler.OnOpen(c, r)
 }
 
+// check decides about a request; Origins.Check is the application's.
+func (c *Conn) check(h *handshake.Head) (res handshake.Result, refusal *Refusal) {
+	defer c.refusePanic(&refusal)
+	return c.srv.upgrader.Check(h)
+}
+
 func (c *Conn) onUpgrade(r *Request) (refusal *Refusal) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.srv.panicked(p, debug.Stack())
-			refusal = refuseInternal
-		}
-	}()
+	defer c.refusePanic(&refusal)
 	return byApplication(c.srv.cfg.OnUpgrade(r))
+}
+
+// refusePanic, deferred, answers a hook that panics with 500.
+func (c *Conn) refusePanic(refusal **Refusal) {
+	if p := recover(); p != nil {
+		c.srv.panicked(p, debug.Stack())
+		*refusal = refuseInternal
+	}
 }
 
 // byApplication is a refusal of the application's, whatever cause it says: the

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net/http"
-	"runtime/debug"
 
 	"github.com/roost-ws/roost/server/internal/engine"
 	"github.com/roost-ws/roost/server/internal/handshake"
@@ -70,12 +69,7 @@ func (c *Conn) stream(req *Request) (answered bool, refusal *Refusal) {
 }
 
 func (c *Conn) onStream(r *Request) (stream *Stream, refusal *Refusal) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.srv.panicked(p, debug.Stack())
-			stream, refusal = nil, refuseInternal
-		}
-	}()
+	defer c.refusePanic(&refusal)
 	stream, refusal = c.srv.cfg.OnStream(r)
 	return stream, byApplication(refusal)
 }

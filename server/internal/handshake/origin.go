@@ -20,7 +20,8 @@ type Origins struct {
 	Any bool
 
 	// Check decides about a request by its Origin field, "" when there is none,
-	// and the authority it is for.
+	// and the authority it is for. It may block, unless the server's handlers must
+	// not. When it panics, the request is answered with 500.
 	Check func(origin, host string) bool
 
 	// Allow lists the origins that are accepted, as scheme://host or
