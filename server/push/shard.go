@@ -21,7 +21,7 @@ type shard struct {
 
 	outbound int // bytes that may wait for one connection
 
-	pending   atomic.Int64 // events accepted and not yet delivered to all of a roster
+	pending   atomic.Int64 // messages accepted and not yet delivered to all of a roster
 	delivered atomic.Uint64
 
 	subscriptions atomic.Int64 // of the loop's connections, now
@@ -35,7 +35,8 @@ type shard struct {
 
 	// The rest belongs to the loop's goroutine.
 	spare        []delivery    // becomes the inbox when that is emptied
-	active       fifo[*fanout] // rosters with events on their way, served in turn
+	active       fifo[*fanout] // rosters with events on their way, served in turn; nil is notes' turn
+	notes        fifo[*note]   // on their way; when there are some, active has one nil
 	free         []*fanout     // for reuse; an idle roster has none
 	buf          []byte        // for frames that are written once
 	inner        []byte        // for what becomes a string in such a frame
@@ -43,11 +44,18 @@ type shard struct {
 	token        shownToken    // the last one
 }
 
-// delivery is a message on its way to a roster, or to one connection.
+// delivery is a message on its way to a roster, or a note.
 type delivery struct {
 	roster  *roster
-	conn    *server.Conn // instead of a roster
 	message *message
+	note    *note // instead of both
+}
+
+// note is a message on its way to connections that are no roster: those that
+// watch a user. However many they are, it is no reason to refuse events.
+type note struct {
+	conns    []*server.Conn // that have not got it
+	prepared *server.Prepared
 }
 
 const (
@@ -59,10 +67,12 @@ const (
 	freeFanouts = 256
 )
 
-// put hands an event over. It reports whether the caller has to call wake, once
+// put hands a delivery over. It reports whether the caller has to call wake, once
 // it holds no lock.
 func (s *shard) put(d delivery) (wake bool) {
-	s.pending.Add(1)
+	if d.note == nil {
+		s.pending.Add(1)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inbox = append(s.inbox, d)
@@ -83,17 +93,43 @@ func (s *shard) run() {
 	}
 }
 
-// deliver serves the rosters in turn until all are served or the budget is spent.
+// deliver serves the rosters and the notes in turn until all are served or the
+// budget is spent.
 func (s *shard) deliver() {
 	for budget := runSends; budget > 0 && s.active.len() > 0; {
+		n := min(budget, turnSends)
 		f := s.active.pop()
-		budget -= s.serve(f, min(budget, turnSends))
+		if f == nil {
+			budget -= s.serveNotes(n)
+			if s.notes.len() > 0 {
+				s.active.push(nil)
+			}
+			continue
+		}
+		budget -= s.serve(f, n)
 		if f.queue.len() > 0 {
 			s.active.push(f)
 		} else {
 			s.release(f)
 		}
 	}
+}
+
+// serveNotes sends notes to at most n connections, in the order they came in, and
+// returns how many that were.
+func (s *shard) serveNotes(n int) (sent int) {
+	for sent < n && s.notes.len() > 0 {
+		front := s.notes.front()
+		now := front.conns[:min(n-sent, len(front.conns))]
+		for _, c := range now {
+			_ = s.send(c, front.prepared) // or it is gone
+		}
+		sent += len(now)
+		if front.conns = front.conns[len(now):]; len(front.conns) == 0 {
+			s.notes.pop()
+		}
+	}
+	return sent
 }
 
 // unfinished reports whether run has to be called again. If not, the next put
@@ -106,7 +142,7 @@ func (s *shard) unfinished() bool {
 	return s.posted
 }
 
-// collect moves the inbox's events to their rosters.
+// collect moves the inbox's events to their rosters, and its notes to theirs.
 func (s *shard) collect() {
 	s.mu.Lock()
 	inbox := s.inbox
@@ -114,9 +150,11 @@ func (s *shard) collect() {
 	s.mu.Unlock()
 	for i, d := range inbox {
 		inbox[i] = delivery{}
-		if d.conn != nil {
-			_ = s.send(d.conn, d.message.prepared) // or it is gone
-			s.pending.Add(-1)
+		if d.note != nil {
+			if s.notes.len() == 0 {
+				s.active.push(nil)
+			}
+			s.notes.push(d.note)
 			continue
 		}
 		f := d.roster.fanout

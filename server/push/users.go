@@ -101,10 +101,17 @@ func (a *app) tellWatchers(one *user, name, id string, asleep []*shard) []*shard
 	if len(one.watchers) == 0 {
 		return asleep
 	}
-	m := &message{prepared: server.PrepareUncompressed(server.Text, appendWatchlistEvents(nil, name, []string{id}, "", nil)), excludeLoop: -1}
+	prepared := server.PrepareUncompressed(server.Text, appendWatchlistEvents(nil, name, []string{id}, "", nil))
+	notes := make([]*note, len(a.hub.shards)) // by loop
 	for s, sh := range one.watchers {
-		if sh.put(delivery{conn: s.conn, message: m}) {
-			asleep = append(asleep, sh)
+		if notes[sh.loop] == nil {
+			notes[sh.loop] = &note{prepared: prepared}
+		}
+		notes[sh.loop].conns = append(notes[sh.loop].conns, s.conn)
+	}
+	for loop, n := range notes {
+		if n != nil && a.hub.shards[loop].put(delivery{note: n}) {
+			asleep = append(asleep, a.hub.shards[loop])
 		}
 	}
 	return asleep

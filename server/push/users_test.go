@@ -174,6 +174,62 @@ func TestWatchlistLimit(t *testing.T) {
 	})
 }
 
+// However many watch a user who comes and goes: events are taken all the same,
+// do not wait until all watchers know, and the loop gets back to its sockets in between.
+func TestManyWatchersAreNoBacklog(t *testing.T) {
+	const watchers = defaultBacklog + 1
+	a, sent := stage(t, 1)
+	h, sh := a.hub, a.hub.shards[0]
+	newSession := func() *session {
+		s := &session{app: a, conn: &server.Conn{}}
+		s.conn.SetValue(s)
+		return s
+	}
+	var all []*session
+	for i := range watchers {
+		all = append(all, newSession())
+		a.signIn(all[i], sh, fmt.Sprint("w", i), []string{"star"})
+	}
+	few := newSession()
+	if _, no := few.join(sh, "news", nil, catchUp{}); no != nil {
+		t.Fatal(no)
+	}
+	star := newSession()
+	a.signIn(star, sh, "star", nil)
+	a.signOut(star, "star", nil)
+	if h.overloaded() || h.Stats().Pending != 0 {
+		t.Errorf("%d messages are pending", h.Stats().Pending)
+	}
+	if err := h.Publish(testApp.ID, Event{Channels: []string{"news"}, Name: Quote("e"), Data: Quote("x")}); err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		for _, s := range all {
+			n += len(sent[s.conn])
+		}
+		return n
+	}
+	sh.run()
+	if len(sent[few.conn]) != 1 {
+		t.Error("an event waits until all watchers know")
+	}
+	told := count()
+	for runs := 1; sh.posted; runs++ {
+		before := count()
+		if sh.run(); count() > before+runSends || runs > watchers {
+			t.Fatalf("run %d told %d", runs, count()-before)
+		}
+	}
+	if told > runSends || count() != 2*watchers {
+		t.Errorf("%d were told in the first run, %d in all", told, count())
+	}
+	for _, s := range all {
+		if got := sent[s.conn]; !strings.Contains(textOf(got[0]), "online") || !strings.Contains(textOf(got[1]), "offline") {
+			t.Fatalf("a watcher was told %s, then %s", textOf(got[0]), textOf(got[1]))
+		}
+	}
+}
+
 // Users sign in and out on several loops while others watch; what a watcher was
 // told, put together, is always what was true when its loop had delivered all.
 func TestWatchlistsAgainstModel(t *testing.T) {
