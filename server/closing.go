@@ -19,6 +19,7 @@ const lingerMax = 1 << 20
 type closing struct {
 	err       *CloseError // what OnClose will be told
 	discarded int         // bytes read while lingering
+	left      bool        // the last words had to wait, and have left
 }
 
 // reasons keeps what Conn.Close was told for OnClose. Most connections are never
@@ -136,9 +137,18 @@ func (c *Conn) await() {
 	c.pipe.SetDue(c.since + c.srv.ticks.close)
 }
 
+// left begins the time for an answer, once, when our last words had to wait and
+// have left.
+func (c *Conn) left() {
+	if r := c.rarely(); !r.left && c.pipe.Waiting() == 0 {
+		r.left = true // what TLS still has to say is no reason for more time
+		c.await()
+	}
+}
+
 // overdue reports whether a closing or lingering connection has had its time;
-// otherwise it sets the next deadline. The time for an answer begins when our
-// last words have left; until then they may take as long as any others.
+// otherwise it sets the next deadline. Until our last words have left they may
+// take as long as any others.
 func (c *Conn) overdue(now engine.Tick) bool {
 	t := &c.srv.ticks
 	due := c.since + t.close // the deadline may have been an earlier state's, already on its way here

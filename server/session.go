@@ -220,8 +220,12 @@ func (c *Conn) onMessage(op Opcode, message []byte) {
 	}
 }
 
-// Drained tells the application that its producers may go on.
+// Drained tells the application that its producers may go on, or gives the
+// client time to answer, now that it was sent our last words.
 func (c *Conn) Drained() {
+	if c.state == stateClosing || c.state == stateLingering {
+		c.left()
+	}
 	if c.calls&owesOpen != 0 {
 		c.callOwed() // it was the response that waited, of which the application knows nothing
 		return
