@@ -72,6 +72,7 @@ var pushMetrics = []metric[push.Stats]{
 	gauge("connections_of_apps", "Connections that belong to an app.", func(s *push.Stats) int64 { return s.Connections }),
 	gauge("channels", "Channels that have subscribers, of all apps.", func(s *push.Stats) int { return s.Channels }),
 	gauge("subscriptions", "Subscriptions of all connections.", func(s *push.Stats) int64 { return s.Subscriptions }),
+	counter("subscriptions_refused_total", "Subscriptions refused because all clients together had too many.", func(s *push.Stats) uint64 { return s.SubscriptionsRefused }),
 	counter("published_total", "Events published in all apps.", func(s *push.Stats) uint64 { return s.Published }),
 	counter("delivered_total", "Events delivered: each counts once for each subscriber.", func(s *push.Stats) uint64 { return s.Delivered }),
 	gauge("history_channels", "Channels that keep history.", func(s *push.Stats) int { return s.History.Channels }),
@@ -80,6 +81,7 @@ var pushMetrics = []metric[push.Stats]{
 	counter("history_gaps_total", "Subscriptions that could not, and were told so.", func(s *push.Stats) uint64 { return s.History.Gaps }),
 	counter("history_evictions_total", "Channels whose history gave way to others'.", func(s *push.Stats) uint64 { return s.History.Evicted }),
 	gauge("deliveries_pending", "Events that wait for a loop to deliver them.", func(s *push.Stats) int64 { return s.Pending }),
+	gauge("deliveries_pending_bytes", "Memory that these take, roughly.", func(s *push.Stats) int64 { return s.PendingBytes }),
 }
 
 var webhookMetrics = []metric[webhook.Stats]{

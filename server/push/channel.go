@@ -148,6 +148,9 @@ func (a *app) hand(ch *channel, m *message, asleep []*shard) []*shard {
 		loops++
 	}
 	m.left.Store(loops)
+	if loops > 0 {
+		a.hub.pendingBytes.Add(m.memory())
+	}
 	for r := ch.rosters; r != nil; r = r.next {
 		r.pending.Add(1)
 		if s := a.hub.shards[r.loop]; s.put(delivery{roster: r, message: m}) {

@@ -30,8 +30,13 @@ type Config struct {
 	Notifier Notifier
 
 	// Backlog is how many events may wait for delivery on one loop before more
-	// are refused. Default 8192.
-	Backlog int
+	// are refused, and BacklogBytes the memory of those that wait on all loops.
+	// Defaults 8192 and 128 MiB.
+	Backlog, BacklogBytes int
+
+	// Subscriptions is how many all connections may have together, beyond one for
+	// each; more are refused. Default DefaultSubscriptions.
+	Subscriptions int
 }
 
 // ActivityGrace is how much longer than the activity timeout a silent client is
@@ -41,6 +46,7 @@ const ActivityGrace = 30 * time.Second
 const (
 	defaultActivityTimeout = 120 * time.Second
 	defaultBacklog         = 8192
+	defaultBacklogBytes    = 128 << 20
 	// messageBytes is the largest message of a client. The largest in the
 	// protocol are client events and sign-ins, about 10 KiB before escaping.
 	messageBytes = 64 << 10
@@ -54,6 +60,8 @@ type Hub struct {
 	activityTimeout time.Duration
 	grace           time.Duration // ActivityGrace, but in tests
 	backlog         int64
+	backlogBytes    int64
+	pendingBytes    atomic.Int64 // of events that some loop has not yet delivered
 	numbering       numbering
 	pong            *server.Prepared
 	shards          []*shard // by loop; made before the server accepts
@@ -61,6 +69,7 @@ type Hub struct {
 	published       atomic.Uint64
 	connections     atomic.Int64 // over all apps
 	limit           int64        // of connections; 0: none
+	further         further
 	notices         notices
 	counts          counts
 	alarm           alarm
@@ -81,13 +90,17 @@ func New(config Config) (*Hub, error) {
 	if config.Backlog == 0 {
 		config.Backlog = defaultBacklog
 	}
-	if config.Backlog < 0 || config.Connections < 0 {
+	config.BacklogBytes = cmp.Or(config.BacklogBytes, defaultBacklogBytes)
+	config.Subscriptions = cmp.Or(config.Subscriptions, DefaultSubscriptions)
+	if min(config.Backlog, config.BacklogBytes, config.Connections, config.Subscriptions) < 0 {
 		return nil, errors.New("push: a limit is negative")
 	}
 	h := &Hub{
 		activityTimeout: config.ActivityTimeout,
 		grace:           ActivityGrace,
 		backlog:         int64(config.Backlog),
+		backlogBytes:    int64(config.BacklogBytes),
+		further:         further{limit: int64(config.Subscriptions)},
 		numbering:       newNumbering(),
 		pong:            server.Prepare(server.Text, []byte(`{"event":"pusher:pong","data":"{}"}`)),
 		limit:           int64(config.Connections),
@@ -195,7 +208,8 @@ func (h *Hub) PublishIDs(appID string, events ...Event) (ids []string, err error
 
 // overloaded reports whether so much waits for delivery that nothing is added.
 func (h *Hub) overloaded() bool {
-	return slices.ContainsFunc(h.shards, func(s *shard) bool { return s.pending.Load() >= h.backlog })
+	return h.pendingBytes.Load() >= h.backlogBytes ||
+		slices.ContainsFunc(h.shards, func(s *shard) bool { return s.pending.Load() >= h.backlog })
 }
 
 // publish adds to ids those that the event has in history.
@@ -259,13 +273,18 @@ type Stats struct {
 	Published     uint64 // events, since the start
 	Delivered     uint64 // events times subscribers, since the start
 	Pending       int64  // events that wait on some loop now
-	History       HistoryStats
+	PendingBytes  int64  // the memory of these, roughly
+	// SubscriptionsRefused counts what met Config.Subscriptions.
+	SubscriptionsRefused uint64
+	History              HistoryStats
 }
 
 // Stats returns the counters.
 func (h *Hub) Stats() Stats {
 	stats := Stats{Published: h.published.Load()}
 	stats.Connections = h.connections.Load()
+	stats.PendingBytes = h.pendingBytes.Load()
+	stats.SubscriptionsRefused = h.further.refused.Load()
 	for _, a := range h.apps.Load().byID {
 		stats.Channels += a.directory.size()
 		stats.History.add(a.history.stats())

@@ -51,9 +51,15 @@ func (h *Hub) Latency() Latency {
 }
 
 // through is called when all of one roster has m. It notes how long that took
-// when it was the last one.
+// when it was the last one, and m does not wait any more.
 func (s *shard) through(m *message) {
-	if m.left.Add(-1) == 0 && !m.born.IsZero() {
+	if m.left.Add(-1) != 0 {
+		return
+	}
+	if m.app != nil {
+		m.app.hub.pendingBytes.Add(-m.memory())
+	}
+	if !m.born.IsZero() {
 		s.latencies.add(passed(m.born))
 	}
 }

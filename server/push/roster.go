@@ -78,6 +78,10 @@ type message struct {
 	others [forms - 1]lazy
 }
 
+// memory is what m takes while it waits, roughly: as it came, compressed or in
+// another form, and with what stands around it.
+func (m *message) memory() int64 { return 3*int64(m.size) + 512 }
+
 // form is how a subscriber gets messages.
 type form uint8
 

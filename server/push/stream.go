@@ -50,7 +50,10 @@ func (h *Hub) openStream(c *server.Conn) {
 	sh.buf = strconv.AppendInt(append(sh.buf[:0], "retry: "...), retry.Milliseconds(), 10)
 	_ = c.Send(server.Text, append(sh.buf, "\n\n"...))
 	for i := range req.channels {
-		s.follow(sh, req, i)
+		if no := s.follow(sh, req, i); no != nil {
+			refuse(c, no)
+			return
+		}
 	}
 	if no := s.app.serving(); no != nil {
 		refuse(c, no) // endStreams may have come too early for it
@@ -58,13 +61,13 @@ func (h *Hub) openStream(c *server.Conn) {
 }
 
 // follow subscribes a stream to the ith of its channels, and sends what it
-// starts from.
-func (s *session) follow(sh *shard, req *streamRequest, i int) {
+// starts from; or says why not, and the stream is of no use then.
+func (s *session) follow(sh *shard, req *streamRequest, i int) *refusal {
 	name, from := req.channels[i], req.from[i]
 	ask := catchUp{ids: true, resume: from != "", from: parsePosition(from)}
 	j, no := s.join(sh, name, nil, ask)
 	if no != nil {
-		return // presence channels refuse, and these are none
+		return &refusal{codeOverCapacity, no.message}
 	}
 	past := &j.past
 	if p := s.places(); p != nil {
@@ -93,12 +96,13 @@ func (s *session) follow(sh *shard, req *streamRequest, i int) {
 		s.serverSent(sh, nil, appendResumption(nil, "recovered", name, `{"count":`+strconv.Itoa(len(past.events))+`}`))
 	}
 	if past.id == (position{}) {
-		return
+		return nil
 	}
 	// From here on the client knows where it is, even if nothing ever comes.
 	id := s.at(sh, j.roster.channel, past.id)
 	sh.buf = append(append(append(sh.buf[:0], "id: "...), id...), "\n\n"...)
 	_ = s.conn.Send(server.Text, sh.buf)
+	return nil
 }
 
 // serverSent sends a stream one event, which has an id if it changes where the

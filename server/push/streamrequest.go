@@ -49,7 +49,13 @@ func (h *Hub) onStream(r *server.Request) (*server.Stream, *server.Refusal) {
 	header := http.Header{"Cache-Control": {"no-store"}, "X-Accel-Buffering": {"no"}}
 	req, no := h.admitStream(key, r, header)
 	if no == nil {
-		if full := h.enter(req.app); full != nil {
+		var full *refusal
+		if !h.further.has(len(req.channels) - 1) {
+			full = &refusal{codeOverCapacity, overSubscribed}
+		} else {
+			full = h.enter(req.app)
+		}
+		if full != nil {
 			header.Set("Retry-After", "10")
 			no = &streamRefusal{http.StatusServiceUnavailable, full.message}
 		}

@@ -193,9 +193,15 @@ func (s *session) index(name string) int {
 }
 
 // join subscribes s, whose loop's shard is sh, to the named channel.
-func (s *session) join(sh *shard, name string, who *identity, ask catchUp) (joined, *subscriptionRefusal) {
-	j, no := s.app.join(name, sh.loop, who, ask)
-	if no != nil {
+func (s *session) join(sh *shard, name string, who *identity, ask catchUp) (j joined, no *subscriptionRefusal) {
+	further := len(s.subs) > 0
+	if further && !s.app.hub.further.take() {
+		return j, &subscriptionRefusal{kindLimit, overSubscribed, 4100}
+	}
+	if j, no = s.app.join(name, sh.loop, who, ask); no != nil {
+		if further {
+			s.app.hub.further.give()
+		}
 		return j, no
 	}
 	j.past.fit((sh.outbound - s.conn.Waiting()) / 2) // lists of members need room, too
@@ -238,6 +244,9 @@ func (s *session) leave(sh *shard, i int) {
 	}
 	s.subs[last] = subscription{}
 	s.subs = s.subs[:last]
+	if last > 0 {
+		s.app.hub.further.give()
+	}
 	sub.roster.remove(int(sub.at))
 	s.app.leave(sub.roster, s.stand(sub.roster.channel))
 }

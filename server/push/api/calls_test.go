@@ -323,4 +323,15 @@ func TestIdempotencyKeysAreBounded(t *testing.T) {
 	if len(r.byKey) != repeatsMax || len(r.order) != repeatsMax || r.byKey["4"] != nil || r.byKey["5"] == nil {
 		t.Errorf("%d keys are kept, in a line of %d", len(r.byKey), len(r.order))
 	}
+	for i := range 100 { // of large replies there are fewer
+		a, _ := r.claim(then, fmt.Sprint("large", i), [32]byte{})
+		a.reply = make([]byte, 1<<20)
+		r.settle(a)
+	}
+	if n := len(r.byKey); n != 7 || len(r.order) != n || r.bytes > RepeatBytes {
+		t.Errorf("%d replies of a megabyte are kept", n)
+	}
+	if _, mine := r.claim(then.Add(repeatWindow), "later", [32]byte{}); !mine || r.bytes != 0 {
+		t.Errorf("%d bytes are said to be kept when nothing is", r.bytes)
+	}
 }

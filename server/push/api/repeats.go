@@ -11,12 +11,17 @@ import (
 
 // A call with an Idempotency-Key that succeeded is answered again, and not
 // served again, when it is repeated within repeatWindow, unless repeatsMax others
-// came after it.
+// came after it, or as many as fill RepeatBytes.
 const (
 	repeatWindow   = 10 * time.Minute
 	repeatsMax     = 10_000
 	repeatKeyBytes = 255
+	repeatOverhead = 512 // bytes that an attempt takes besides its texts
 )
+
+// RepeatBytes is the memory for the replies to the calls with an Idempotency-Key,
+// of one app.
+const RepeatBytes = 8 << 20
 
 // repeats knows the calls of one app that were made under a key. Each app has its
 // own, so that none can push out the keys of another.
@@ -24,6 +29,7 @@ type repeats struct {
 	mu    sync.Mutex
 	byKey map[string]*attempt // guarded by mu
 	order []*attempt          // those that succeeded, the oldest first; guarded by mu
+	bytes int                 // that these take, roughly; guarded by mu
 }
 
 // attempt is the first call under a key.
@@ -36,6 +42,8 @@ type attempt struct {
 	ids         string
 	err         error
 }
+
+func (a *attempt) bytes() int { return len(a.key) + len(a.reply) + len(a.ids) + repeatOverhead }
 
 // fingerprint tells a repetition from another call under the same key. The query
 // carries the time and its signature, which a repetition has anew.
@@ -103,7 +111,8 @@ func (r *repeats) settle(a *attempt) {
 		delete(r.byKey, a.key)
 	} else {
 		r.order = append(r.order, a)
-		for len(r.order) > repeatsMax {
+		r.bytes += a.bytes()
+		for len(r.order) > repeatsMax || r.bytes > RepeatBytes {
 			r.drop()
 		}
 	}
@@ -113,6 +122,7 @@ func (r *repeats) settle(a *attempt) {
 // drop forgets the oldest. r is locked.
 func (r *repeats) drop() {
 	delete(r.byKey, r.order[0].key)
+	r.bytes -= r.order[0].bytes()
 	r.order[0] = nil
 	r.order = r.order[1:]
 }
