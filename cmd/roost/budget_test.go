@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,51 +9,75 @@ import (
 	"github.com/roost-ws/roost/server/push"
 )
 
-func budgetFor(t *testing.T, conns int) budget {
+func loadOf(t *testing.T, cfg server.Config) load {
 	t.Helper()
-	cfg, err := server.Config{Limits: server.Limits{Conns: conns}}.Resolve()
+	cfg, err := cfg.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return budgetOf(cfg, []push.App{{}})
+	return load{server: cfg, apps: []push.App{{}}, subscriptions: 100_000, events: 128 << 20}
+}
+
+func loadFor(t *testing.T, conns int) load {
+	t.Helper()
+	return loadOf(t, server.Config{Limits: server.Limits{Conns: conns}})
 }
 
 // Row R15: memory is enough to the byte, of the machine and for Go's collector
-// alike, and the advice is a number that fits.
+// alike, and the advice is the largest number that fits.
 func TestBudgetIsExact(t *testing.T) {
-	b := budgetFor(t, 50_000)
+	l := loadFor(t, 50_000)
+	b := l.budget()
 	exact := ceilings{memory: b.most(), memoryName: "memory", heap: b.heap()}
 	for name, c := range map[string]struct {
 		ceilings ceilings
-		says     string
+		says     []string
 	}{
-		"exactly enough":    {exact, ""},
-		"no limit":          {ceilings{memory: unlimited, heap: unlimited}, ""},
-		"one byte too few":  {ceilings{memory: b.most() - 1, memoryName: "the machine's memory", heap: unlimited}, "the machine's memory is " + mebibytes(b.most()-1)},
-		"GOMEMLIMIT by one": {ceilings{memory: unlimited, heap: b.heap() - 1}, "GOMEMLIMIT is " + mebibytes(b.heap()-1)},
-		"half":              {ceilings{memory: b.most() - 100<<20, memoryName: "memory", heap: unlimited}, "lower --max-connections to "},
+		"exactly enough":   {exact, nil},
+		"no limit":         {ceilings{memory: unlimited, heap: unlimited}, nil},
+		"one byte too few": {ceilings{memory: b.most() - 1, memoryName: "the machine's memory", heap: unlimited}, []string{mebibytes(b.most()) + " of memory,", "the machine's memory is " + mebibytes(b.most()-1)}},
+		"GOMEMLIMIT by one": {ceilings{memory: unlimited, heap: b.heap() - 1}, []string{
+			mebibytes(b.heap()) + " of memory in Go's heap,", "GOMEMLIMIT is " + mebibytes(b.heap()-1), fmt.Sprintf("Go's heap          %7s", mebibytes(b.heap()))}},
+		"both": {ceilings{memory: b.most() - 1, memoryName: "memory", heap: b.heap() - 1}, []string{mebibytes(b.most()) + " of memory,"}},
+		"less": {ceilings{memory: b.most() - 100<<20, memoryName: "memory", heap: unlimited}, []string{"lower --max-connections to "}},
+		// Handshakes have a limit below that, and then take less with every client less.
+		"a third": {ceilings{memory: unlimited, heap: b.heap() - 200<<20}, []string{"lower --max-connections to "}},
 	} {
-		err := c.ceilings.check(b)
-		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "--overcommit")) {
+		err := c.ceilings.check(l)
+		if (err == nil) != (c.says == nil) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err == nil {
 			continue
 		}
-		room := int(c.ceilings.room(b))
-		if room < 1 || room >= 50_000 || !c.ceilings.holds(budgetFor(t, room-room/1000-1)) || c.ceilings.holds(budgetFor(t, room+room/100+10)) {
+		for _, want := range append(c.says, "--overcommit") {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: no %q in %v", name, want, err)
+			}
+		}
+		room := c.ceilings.room(l)
+		if room < 1 || room >= 50_000 || !c.ceilings.holds(l.of(room).budget()) || c.ceilings.holds(l.of(room+1).budget()) {
 			t.Errorf("%s: there is said to be room for %d connections", name, room)
 		}
 	}
-	if room := (ceilings{memory: 1 << 20, heap: unlimited}).room(b); room != 0 {
-		t.Errorf("a megabyte has room for %d connections", room)
+}
+
+// Where few connections do not fit either, their number is not what to change.
+func TestBudgetAdvice(t *testing.T) {
+	l := loadFor(t, 50_000)
+	c := ceilings{memory: 100 << 20, memoryName: "memory", heap: unlimited}
+	if room := c.room(l); room != 0 {
+		t.Errorf("in 100 MiB there is room for %d connections", room)
+	}
+	err := c.check(l)
+	if err == nil || strings.Contains(err.Error(), "--max-connections") || !strings.Contains(err.Error(), "lower --max-held, or start with --overcommit") {
+		t.Errorf("the advice is %v", err)
 	}
 }
 
 // Every limit that lets clients make the server hold more is in the sum.
 func TestBudgetKnowsTheLimits(t *testing.T) {
-	base := server.Config{Limits: server.Limits{Conns: 50_000}}
-	before := budgetFor(t, 50_000).most()
+	before := loadFor(t, 50_000).budget().most()
 	for name, change := range map[string]func(*server.Config){
 		"Conns":          func(c *server.Config) { c.Limits.Conns++ },
 		"Handshakes":     func(c *server.Config) { c.Limits.Handshakes = 20_000 },
@@ -62,31 +87,64 @@ func TestBudgetKnowsTheLimits(t *testing.T) {
 		"Loops":          func(c *server.Config) { c.Loops = 64 },
 		"Deflate":        func(c *server.Config) { c.Deflate.Enabled = true },
 	} {
-		cfg := base
+		cfg := server.Config{Limits: server.Limits{Conns: 50_000}}
 		change(&cfg)
-		cfg, err := cfg.Resolve()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if after := budgetOf(cfg, []push.App{{}}).most(); after <= before {
+		if after := loadOf(t, cfg).budget().most(); after <= before {
 			t.Errorf("with another %s the sum is %d, and was %d", name, after, before)
 		}
 	}
-	deflating := base
-	deflating.Deflate.Enabled = true
-	without, err := deflating.Resolve()
-	if err != nil {
-		t.Fatal(err)
+	for name, change := range map[string]func(*load){
+		"subscriptions": func(l *load) { l.subscriptions += 1 << 30 / push.SubscriptionBytes },
+		"events":        func(l *load) { l.events += 1 << 30 },
+		"webhooks":      func(l *load) { l.webhooks += 1 << 30 },
+		"cache":         func(l *load) { l.apps = []push.App{{Limits: push.AppLimits{CacheBytes: 1<<30 + 64<<20}}} },
+		"history": func(l *load) {
+			l.apps = []push.App{{History: make([]push.HistoryRule, 1), Limits: push.AppLimits{HistoryBytes: 1 << 30}}}
+		},
+		"replies": func(l *load) { l.apps = make([]push.App, 1+1<<30/(72<<20)+1) },
+	} {
+		l := loadFor(t, 50_000)
+		change(&l)
+		if after := l.budget().most(); after < before+1<<30 {
+			t.Errorf("with more %s the sum is %d, and was %d", name, after, before)
+		}
 	}
-	with := without
-	with.Deflate.ContextTakeover = true
-	if more := budgetOf(with, nil).most() - budgetOf(without, nil).most(); more < 50_000*3<<10 {
+	deflating := loadOf(t, server.Config{Limits: server.Limits{Conns: 50_000}, Deflate: server.Deflate{Enabled: true}})
+	with := deflating
+	with.server.Deflate.ContextTakeover = true
+	if more := with.budget().most() - deflating.budget().most(); more < 50_000*3<<10 {
 		t.Errorf("with contexts the sum is %d more", more)
 	}
-	cfg, _ := base.Resolve()
-	apps := []push.App{{Limits: push.AppLimits{CacheBytes: 1 << 30}}, {}}
-	if after := budgetOf(cfg, apps).most(); after < before+1<<30 {
-		t.Errorf("with a large cache the sum is %d, and was %d", after, before)
+}
+
+// Clients cannot have more subscriptions than an app allows each, whatever they
+// may have together.
+func TestBudgetOfFewClients(t *testing.T) {
+	l := loadFor(t, 10)
+	many := l
+	many.subscriptions *= 100
+	if l.budget().most() != many.budget().most() {
+		t.Error("ten clients are said to have more subscriptions than they can")
+	}
+	many.apps = []push.App{{Limits: push.AppLimits{ChannelsPerConnection: 20_000}}}
+	if more := many.budget().most() - l.budget().most(); more < 10*19_000*push.SubscriptionBytes {
+		t.Errorf("with more channels for each the sum is %d more", more)
+	}
+}
+
+// What depends on the memory has its share of it, the smaller one of both kinds, unless it was
+// asked for.
+func TestShares(t *testing.T) {
+	c := ceilings{memory: 4 << 30, heap: 1 << 30}
+	if held, subscriptions, events := c.held(0), c.subscriptions(0), c.events(); held != 256<<20 || subscriptions != 64<<20/push.SubscriptionBytes || events != 64<<20 {
+		t.Errorf("of 1 GiB %d, %d and %d", held, subscriptions, events)
+	}
+	if held, subscriptions := c.held(5), c.subscriptions(6); held != 5 || subscriptions != 6 {
+		t.Errorf("asked for 5 and 6, got %d and %d", held, subscriptions)
+	}
+	c = ceilings{memory: unlimited, heap: unlimited}
+	if held, subscriptions, events := c.held(0), c.subscriptions(0), c.events(); held != heldMost || subscriptions != push.DefaultSubscriptions || events != eventMost {
+		t.Errorf("without a limit %d, %d and %d", held, subscriptions, events)
 	}
 }
 
@@ -107,4 +165,23 @@ func TestServeNeedsMemory(t *testing.T) {
 		}
 	}
 	start(t, env, append(args, "--max-connections", "5000", "--overcommit")...)
+
+	// Without a number it takes those that fit, which with one it would take, too.
+	env[0] = "GOMEMLIMIT=768MiB"
+	holds := connectionsHeld(t, start(t, env, args...))
+	start(t, env, append(args, "--max-connections", fmt.Sprint(holds))...)
+	p = launch(t, env, append(args, "--max-connections", fmt.Sprint(holds+1))...)
+	if code := p.wait(); code != exitMemory || holds < connectionsMin {
+		t.Errorf("it takes %d connections, and ends with %d when asked for one more", holds, code)
+	}
+}
+
+// connectionsHeld is what a server says it can hold.
+func connectionsHeld(t *testing.T, p *program) (n int) {
+	t.Helper()
+	up := p.log.await(t, "the start-up line", func(r record) bool { return r["msg"] == "listening" })
+	if _, err := fmt.Sscanf(fmt.Sprint(up["can_hold"]), "about %d connections", &n); err != nil {
+		t.Fatalf("can_hold is %v", up["can_hold"])
+	}
+	return n
 }

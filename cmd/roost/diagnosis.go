@@ -254,13 +254,14 @@ func (m *machine) lookAtBudget(wanted int64) finding {
 		return f
 	}
 	c := m.ceilings()
-	cfg.Limits.Held = int(min(int64(cfg.Limits.Held), c.memory/heldShare, c.heap/heldShare)) // as serve does
-	b := budgetOf(cfg, []push.App{{}})
+	cfg.Limits.Held = c.held(0)
+	l := load{server: cfg, apps: []push.App{{}}, subscriptions: c.subscriptions(0), events: c.events()}
+	b := l.budget()
 	f.Value, f.State = mebibytes(b.most()), stateOK
 	if !c.holds(b) {
 		f.State = stateNote
 		f.Fix = "roost serve --overcommit  # when clients will not all be at their limits at once"
-		if room := c.room(b); room >= connectionsMin {
+		if room := c.room(l); room >= connectionsMin {
 			f.Fix = fmt.Sprintf("roost serve --max-connections %d  # or --overcommit, when they will not all be at their limits at once", room)
 		}
 	}

@@ -68,7 +68,7 @@ func (e *echoCmd) config(log *slog.Logger) server.Config {
 			Message:         int(e.MaxMessage),
 			Fragments:       e.MaxFragments,
 			Outbound:        int(e.MaxOutbound),
-			Held:            e.MaxHeld.held(),
+			Held:            thisMachine().ceilings().held(e.MaxHeld),
 		},
 		Timeouts:     server.Timeouts{Drain: e.Drain},
 		Deflate:      e.Deflate.config(),

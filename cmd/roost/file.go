@@ -36,6 +36,7 @@ type serverTable struct {
 	MaxConnections    *int             `toml:"max_connections"`
 	Overcommit        *bool            `toml:"overcommit"`
 	MaxPerAddress     *ceiling         `toml:"max_per_address"`
+	MaxSubscriptions  *int             `toml:"max_subscriptions"`
 	MaxHeld           *byteSize        `toml:"max_held"`
 	ActivityTimeout   *duration        `toml:"activity_timeout"`
 	PathPrefix        *pathPrefix      `toml:"path_prefix"`

@@ -59,16 +59,3 @@ func (r *rest) look(now server.Stats) {
 		r.collect()
 	}
 }
-
-// heldMost is what clients may make the program hold where its memory has no limit.
-const heldMost = 1 << 30
-
-// held is --max-held, or what the limit of the group or of Go leaves room for:
-// the queues' memory is garbage for a while after they were sent.
-func (asked byteSize) held() int {
-	if asked > 0 {
-		return int(asked)
-	}
-	c := thisMachine().ceilings()
-	return int(min(heldMost, c.memory/4, c.heap/4))
-}

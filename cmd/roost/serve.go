@@ -19,23 +19,24 @@ import (
 )
 
 type serveCmd struct {
-	Config          string          `placeholder:"FILE" help:"A TOML file with apps and settings; roost genconfig writes one. SIGHUP reads its apps again."`
-	Listen          address         `default:":6001" placeholder:"HOST:PORT" help:"Where clients connect and the HTTP API is called: HOST:PORT, or unix:PATH (${default})."`
-	Admin           optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"The console, health, metrics and profiles, for operators only; or off (${default})."`
-	AdminPassword   passwordFlags   `embed:"" prefix:"admin-"`
-	MetricsPrefix   metricsPrefix   `default:"roost_" placeholder:"PREFIX" help:"What the names of metrics begin with; soketi_ for dashboards made for soketi (${default})."`
-	App             appFlags        `embed:"" prefix:"app-"`
-	MaxConnections  int             `placeholder:"N" help:"Connections at a time; what descriptors and memory allow by default."`
-	Overcommit      bool            `help:"Start although the memory is not there for all connections being at all their limits at once."`
-	MaxPerAddress   ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
-	MaxHeld         byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
-	ActivityTimeout time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
-	PathPrefix      pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
-	TLS             tlsFlags        `embed:"" prefix:"tls-"`
-	KTLS            kernelTLS       `name:"ktls" default:"off" placeholder:"auto|off" help:"Whether the kernel does the TLS after the handshake, where it can: auto or off (${default}). Saves memory; needs Linux's module tls."`
-	Deflate         deflateFlags    `embed:""`
-	Demo            bool            `help:"Serve the demos below /demo/, with an app of their own, and let the page at / send events to the channel demo, for everybody who can open them; on when an app was made."`
-	Drain           time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
+	Config           string          `placeholder:"FILE" help:"A TOML file with apps and settings; roost genconfig writes one. SIGHUP reads its apps again."`
+	Listen           address         `default:":6001" placeholder:"HOST:PORT" help:"Where clients connect and the HTTP API is called: HOST:PORT, or unix:PATH (${default})."`
+	Admin            optionalAddress `default:"127.0.0.1:9601" placeholder:"HOST:PORT" help:"The console, health, metrics and profiles, for operators only; or off (${default})."`
+	AdminPassword    passwordFlags   `embed:"" prefix:"admin-"`
+	MetricsPrefix    metricsPrefix   `default:"roost_" placeholder:"PREFIX" help:"What the names of metrics begin with; soketi_ for dashboards made for soketi (${default})."`
+	App              appFlags        `embed:"" prefix:"app-"`
+	MaxConnections   int             `placeholder:"N" help:"Connections at a time; what descriptors and memory allow by default."`
+	Overcommit       bool            `help:"Start although the memory is not there for all connections being at all their limits at once."`
+	MaxPerAddress    ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
+	MaxSubscriptions int             `placeholder:"N" help:"Subscriptions of all clients together, beyond one for each; more are refused. By default what a sixteenth of the memory holds, 10 million at most."`
+	MaxHeld          byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
+	ActivityTimeout  time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
+	PathPrefix       pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
+	TLS              tlsFlags        `embed:"" prefix:"tls-"`
+	KTLS             kernelTLS       `name:"ktls" default:"off" placeholder:"auto|off" help:"Whether the kernel does the TLS after the handshake, where it can: auto or off (${default}). Saves memory; needs Linux's module tls."`
+	Deflate          deflateFlags    `embed:""`
+	Demo             bool            `help:"Serve the demos below /demo/, with an app of their own, and let the page at / send events to the channel demo, for everybody who can open them; on when an app was made."`
+	Drain            time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
 
 // closeReconnect tells Pusher clients to come back at once: to another node, or
@@ -63,7 +64,11 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		shown.demos = demo.New()
 	}
 	defer shown.close()
-	config := push.Config{Apps: shown.with(t.apps), ActivityTimeout: s.ActivityTimeout}
+	c := thisMachine().ceilings()
+	config := push.Config{
+		Apps: shown.with(t.apps), ActivityTimeout: s.ActivityTimeout,
+		Subscriptions: c.subscriptions(s.MaxSubscriptions), BacklogBytes: c.events(),
+	}
 	var sender *webhook.Sender
 	if s.Config != "" { // without a file there is no webhook, and never will be
 		if sender, err = newSender(t, log); err != nil {
@@ -83,10 +88,16 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return err
 	}
-	serving, memory, err := s.fit(s.serving(routes, certs, log), config.Apps)
-	if err != nil {
+	serving := s.serving(routes, certs, log)
+	serving.Limits.Held = c.held(s.MaxHeld)
+	most := load{apps: config.Apps, subscriptions: config.Subscriptions, events: config.BacklogBytes, webhooks: t.webhooks.Memory(t.endpoints())}
+	if most.server, err = serving.Resolve(); err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
+	if most, err = c.fit(most, s.MaxConnections, s.Overcommit); err != nil {
 		return err
 	}
+	serving.Limits.Conns = most.server.Limits.Conns
 	if srv, err = hub.NewServer(serving); err != nil {
 		return exitf(exitUsage, "%v", err)
 	}
@@ -105,7 +116,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		running.reload = (&reloader{serve: s, log: log, hub: hub, site: shown, sender: sender, server: srv, now: t}).reload
 	}
 	err = running.serve(s.Listen, s.Admin, held,
-		slog.String("memory_at_most", mebibytes(memory.most())),
+		slog.String("memory_at_most", mebibytes(most.budget().most())),
 		slog.Int("apps", len(t.apps)),
 		slog.String("apps_from", t.from),
 		slog.Int("webhooks", t.endpoints()),
@@ -120,7 +131,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 func (s *serveCmd) serving(routes http.Handler, certs *certificates, log *slog.Logger) server.Config {
 	return server.Config{
 		HTTP:         routes,
-		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config(), Held: s.MaxHeld.held()},
+		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
 		Timeouts:     server.Timeouts{Drain: s.Drain},
 		Deflate:      s.Deflate.config(),
 		TLS:          certs.config(),
