@@ -66,11 +66,11 @@ func (s *Stream) release() {
 	raw := (*bytes.Buffer)(unsafe.Add(conn, fields.rawInput))
 	input := (*bytes.Reader)(unsafe.Add(conn, fields.input))
 	hand := (*bytes.Buffer)(unsafe.Add(conn, fields.hand))
-	if input.Len() == 0 { // always: Open leaves no plaintext behind
+	if input.Len() == 0 { // Open leaves no plaintext behind; what Over did lies in crypto/tls's own memory
 		*input = bytes.Reader{}
-		*raw = *bytes.NewBuffer(bytes.Clone(raw.Bytes()))
-		s.part = raw.Len()
 	}
+	*raw = *bytes.NewBuffer(bytes.Clone(raw.Bytes()))
+	s.part = raw.Len()
 	if hand.Len() == 0 {
 		*hand = bytes.Buffer{}
 	}

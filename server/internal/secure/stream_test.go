@@ -329,3 +329,62 @@ func TestBuffersAreKnown(t *testing.T) {
 		s.Unread()
 	}
 }
+
+// received is a connection that gives what was received before, a bit at a time.
+type received struct {
+	net.Conn
+	b []byte
+}
+
+func (r *received) Read(b []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+// A stream that comes back from net/http may hold plaintext that nobody has
+// read, and records behind it. A turn that opens nothing leaves both as they are.
+func TestBackWithPlaintext(t *testing.T) {
+	s, c := shake(t, tls.VersionTLS13, 1<<20)
+	text := strings.Repeat("0123456789", 300)
+	var wire []byte
+	for range 3 {
+		c.Write([]byte(text))
+		for len(c.up) > 0 { // a record each
+			wire = append(wire, c.sent(t)...)
+		}
+	}
+	scratch := NewScratch()
+	s.Receive(nil, scratch)
+	below := &received{b: wire}
+	conn := s.Over(below)
+	got := make([]byte, 100)
+	if _, err := io.ReadFull(conn, got); err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, s.Back(nowhere{})...) // of what was received before there is nothing left
+	if s.raw().Len() == 0 {
+		t.Fatal("nothing is behind the record that was read in part")
+	}
+	s.Receive(nil, scratch)
+	s.Unread()
+	clear(scratch.raw[:cap(scratch.raw)]) // it is somebody else's now
+	s.Receive(nil, scratch)
+	n, err := s.Open(scratch.Plain[:])
+	got = append(got, scratch.Plain[:n]...)
+	s.Unread()
+	if err == nil {
+		var plain []byte
+		plain, err = feed(s, below.b, 1<<20)
+		got = append(got, plain...)
+	}
+	if err != nil || string(got) != text+text+text {
+		t.Errorf("%d bytes and %v, want %d", len(got), err, 3*len(text))
+	}
+	if n := s.held(); n > 0 {
+		t.Errorf("%d bytes of buffers are held", n)
+	}
+}
