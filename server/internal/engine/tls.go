@@ -85,19 +85,24 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	case s.shake != nil:
 		s.greet(in)
 		return len(in), 0
-	case s.rest != nil || s.owed || len(in) == 0:
-		calls = s.give(s.rest)
-	}
-	if s.halted() {
-		return 0, calls
-	}
-	if s.fault != nil {
-		s.broken()
-		return len(in), calls
 	}
 	scratch := secure.NewScratch()
 	defer scratch.Free()
-	s.stream.Receive(in, scratch)
+	s.stream.Receive(in, scratch) // first of all: whoever takes the connection away takes it, too
+	if s.rest != nil || s.owed || len(in) == 0 {
+		if calls = s.give(s.rest); s.c.flags&flagDetached != 0 {
+			s.forget()
+			return len(in), calls // the stream is somebody else's now
+		}
+	}
+	if s.fault != nil || s.halted() {
+		s.stream.Unread()
+		if s.halted() {
+			return 0, calls
+		}
+		s.broken()
+		return len(in), calls
+	}
 	opened := 0
 	for {
 		n, err := s.stream.Open(scratch.Plain[:])
@@ -106,7 +111,7 @@ func (s *secured) Data(in []byte) (used, calls int) {
 		}
 		if s.c.flags&flagDetached != 0 {
 			s.forget()
-			return len(in), calls // the stream is somebody else's now
+			return len(in), calls
 		}
 		if err != nil {
 			s.stream.Unread()
