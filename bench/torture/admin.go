@@ -117,6 +117,7 @@ const (
 	waitingFigure    = "roost_outbound_bytes"
 	closesFigure     = "roost_closes_total"
 	panicsFigure     = "roost_panics_total"
+	alertsFigure     = "roost_tls_failures_total"
 )
 
 var refusalFigures = []string{"roost_handshakes_refused_total"}

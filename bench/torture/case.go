@@ -19,6 +19,7 @@ type Case struct {
 	slow  bool // waits for a deadline of the server: started first, beside the others
 	alone bool // heavy, or it measures: runs after the others, by itself
 	pid   bool // cannot be judged without the process id
+	plain bool // is about TCP's own bytes, which TLS hides
 
 	// One of these.
 	talk  *talk

@@ -33,6 +33,7 @@ func allCases(o *Options) []Case {
 		crowdCases(),
 		processCases(o),
 		deflateCases(o),
+		tlsCases(o),
 	)
 	slices.SortFunc(all, func(a, b Case) int { return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID)) })
 	return all

@@ -21,7 +21,15 @@ func TestCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := regexp.MustCompile(`^[CFHTU][0-9]+/\S`)
+	secure := limits
+	secure.URL = "wss://server.test/echo"
+	over, err := List(secure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again = append(again, withRow(over, "L")...)
+	all = append(all, withRow(over, "L")...)
+	id := regexp.MustCompile(`^[CFHLTU][0-9]+/\S`)
 	seen := map[string]bool{}
 	rows := map[string]int{}
 	for i, c := range all {
@@ -39,13 +47,47 @@ func TestCases(t *testing.T) {
 		rows[row]++
 	}
 	for _, row := range strings.Fields("C1 C2 C3 C4 C5 C6 C7 C8 C10 C11 C16 F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12 F13 F14 F15 F16 F17 F18 F19 F20 F22 F23 F24 F25 F26 F27 F28 " +
-		"F29 F30 F31 F33 F34 H1 H2 H4 H5 H6 H7 H8 H9 H10 H11 H12 H13 H14 H15 H16 H17 H18 H19 H20 H21 H22 H24 H26 H27 H28 T1 T2 T3 T4 T9 T10 T11 T12 T15 T16 T18 T23") {
+		"F29 F30 F31 F33 F34 H1 H2 H4 H5 H6 H7 H8 H9 H10 H11 H12 H13 H14 H15 H16 H17 H18 H19 H20 H21 H22 H24 H26 H27 H28 T1 T2 T3 T4 T9 T10 T11 T12 T15 T16 T18 T23 L1 L2 L3 L4 L5 L6 L7 L8 L9 L10 L11") {
 		if rows[row] == 0 {
 			t.Errorf("no case for row %s", row)
 		}
 	}
 	if len(all) < 1500 {
 		t.Errorf("%d cases", len(all))
+	}
+}
+
+// withRow are the cases of a letter.
+func withRow(all []Case, letter string) []Case {
+	return slices.DeleteFunc(slices.Clone(all), func(c Case) bool { return !strings.HasPrefix(c.ID, letter) })
+}
+
+// Over TLS there are cases more, and what TLS hides is left out and told.
+func TestCasesOverTLS(t *testing.T) {
+	plain, err := List(limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := limits
+	o.URL, o.TLSTimeout = "wss://server.test/echo", -1
+	over, err := List(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := func(all []Case) (s []string) {
+		for _, c := range all {
+			s = append(s, c.ID)
+		}
+		return s
+	}
+	if n := len(withRow(plain, "L")); n > 0 || slices.Contains(ids(over), "T23/urgent") || !slices.Contains(ids(plain), "T23/urgent") {
+		t.Errorf("%d cases of TLS without it", n)
+	}
+	if len(over) != len(plain)-1+len(withRow(over, "L")) {
+		t.Errorf("%d cases over TLS, %d without", len(over), len(plain))
+	}
+	if all := ids(over); slices.Contains(all, "L1/silent") || !slices.Contains(all, "L1/bytewise-1.3") {
+		t.Error("the deadline that there is not is tried, or nothing of its row")
 	}
 }
 

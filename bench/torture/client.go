@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// Client is one TCP connection to the server under test. One goroutine reads
+// Client is one connection to the server under test, over TCP or over TLS. One goroutine reads
 // and judges all the time; the case writes, and takes events one by one.
 type Client struct {
 	tcp   *net.TCPConn
+	conn  stream // what is written and read: tcp itself, or TLS over it
 	log   transcript
 	gap   time.Duration
 	limit time.Duration // of one write
@@ -35,16 +36,37 @@ type Client struct {
 	http     responses // the reader's own
 	frames   parser
 	switched bool
+	records  *plainRecords // not nil: what comes is TLS that nobody has agreed on
 }
 
-// dial connects and starts to read.
+// stream is a connection that can be ended on one side.
+type stream interface {
+	io.ReadWriter
+	CloseWrite() error
+}
+
+// dial connects, and does the TLS handshake where there is one.
 func dial(o *Options) (*Client, error) {
+	c, err := connect(o)
+	if err != nil || !o.secure {
+		return c, err
+	}
+	if err := c.encrypt(o.honest(), o.Timeout, nil); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect opens a TCP connection.
+func connect(o *Options) (*Client, error) {
 	d := net.Dialer{Timeout: o.Timeout}
 	nc, err := d.Dial("tcp", o.addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{tcp: nc.(*net.TCPConn), gap: o.Gap, limit: patience * o.Timeout, fresh: make(chan struct{}, 1), tally: o.tally}
+	tcp := nc.(*net.TCPConn)
+	c := &Client{tcp: tcp, conn: tcp, gap: o.Gap, limit: patience * o.Timeout, fresh: make(chan struct{}, 1), tally: o.tally}
 	c.tally.conns.Add(1)
 	c.tally.open.Add(1)
 	c.log.start = time.Now()
@@ -62,13 +84,8 @@ func (c *Client) listen(head bool) {
 func (c *Client) read() {
 	buf := make([]byte, 64<<10)
 	for {
-		c.mu.Lock()
-		wait := c.paused
-		c.mu.Unlock()
-		if wait != nil {
-			<-wait
-		}
-		n, err := c.tcp.Read(buf)
+		c.wait()
+		n, err := c.conn.Read(buf)
 		if n > 0 {
 			c.log.add(false, buf[:n])
 			c.mu.Lock()
@@ -79,28 +96,52 @@ func (c *Client) read() {
 		if err == nil {
 			continue
 		}
-		if errors.Is(err, net.ErrClosed) {
-			return
+		if !errors.Is(err, net.ErrClosed) {
+			c.finish(err)
 		}
-		if !errors.Is(err, io.EOF) {
-			c.log.note("read: %v", err)
-			c.deliver(Event{Kind: Reset, Why: err.Error()})
-			return
-		}
-		c.log.note("FIN received")
-		end := c.http.end
-		if c.switched {
-			end = c.frames.end
-		}
-		if e, bad := end(); bad {
-			c.deliver(e)
-		}
-		c.deliver(Event{Kind: EOF})
 		return
 	}
 }
 
+// finish tells what came after the last byte.
+func (c *Client) finish(err error) {
+	var alert alertError
+	if errors.As(err, &alert) {
+		c.deliver(Event{Kind: Alert, Code: uint16(alert)})
+		c.deliver(c.fin(alert.Error()+" received", false)) // some say close_notify, too
+		return
+	}
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
+		c.log.note("read: %v", err)
+		c.deliver(Event{Kind: Reset, Why: err.Error()})
+		return
+	}
+	if e, bad := c.end(); bad {
+		c.deliver(e)
+	}
+	if err == io.ErrUnexpectedEOF {
+		c.log.note("FIN received %s", withoutNotify)
+		c.deliver(Event{Kind: EOF, Why: withoutNotify})
+		return
+	}
+	c.deliver(c.fin("close_notify received", true))
+}
+
+// end is what is wrong with an end of the stream here.
+func (c *Client) end() (e Event, bad bool) {
+	switch {
+	case c.records != nil:
+		return c.records.end()
+	case c.switched:
+		return c.frames.end()
+	}
+	return c.http.end()
+}
+
 func (c *Client) judge(b []byte) []Event {
+	if c.records != nil {
+		return c.records.feed(b)
+	}
 	if c.switched {
 		return c.frames.feed(b)
 	}
@@ -192,7 +233,7 @@ func (c *Client) write(b []byte) error {
 		return nil
 	}
 	c.tcp.SetWriteDeadline(time.Now().Add(c.limit))
-	n, err := c.tcp.Write(b)
+	n, err := c.conn.Write(b)
 	c.tally.writes.Add(1)
 	c.tally.bytes.Add(int64(n))
 	c.log.add(true, b[:n])
@@ -242,7 +283,7 @@ func (c *Client) chop(b []byte, size int) {
 // shutdown sends FIN; the connection stays readable.
 func (c *Client) shutdown() {
 	c.log.note("FIN sent")
-	c.tcp.CloseWrite()
+	c.conn.CloseWrite()
 }
 
 // abort ends the connection with RST.
@@ -257,6 +298,16 @@ func (c *Client) pause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.paused = make(chan struct{})
+}
+
+// wait waits while the client does not read.
+func (c *Client) wait() {
+	c.mu.Lock()
+	paused := c.paused
+	c.mu.Unlock()
+	if paused != nil {
+		<-paused
+	}
 }
 
 func (c *Client) resume() {

@@ -1,6 +1,7 @@
 // Package torture tests a WebSocket server from outside: it sends what RFC 6455
-// allows and what it forbids over plain TCP, in one piece, byte by byte and cut
-// in two everywhere, and judges every byte that comes back.
+// allows and what it forbids over TCP or TLS, in one piece, byte by byte and cut
+// in two everywhere, and judges every byte that comes back. Over TLS a write is
+// a record, and what crypto/tls would never send is made by hand (records).
 //
 // The server must echo text and binary messages. Nothing else is asked of it,
 // so that the same cases judge any server; limits that a server is free to
@@ -12,7 +13,8 @@
 // so that a server that refuses everything does not look correct.
 //
 // Ids begin with the row of the threat table that the case guards: F frames,
-// H opening handshake, T connections, U what must hold all the time.
+// H opening handshake, C compression, T connections, L TLS, U what must hold all
+// the time.
 //
 // After every round of cases the server is looked at: what must hold whatever
 // clients do (U1 to U8: an honest connection, the process, its descriptors,

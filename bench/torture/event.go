@@ -19,13 +19,15 @@ const (
 	Ping                  // a Ping frame
 	Pong                  // a Pong frame
 	Close                 // a Close frame
+	Alert                 // a fatal TLS alert, or a word in HTTP in its place
+	TLSRecord             // a TLS record, or a message in it, that carries no data of HTTP or frames
 	EOF                   // FIN: the server will send no more
 	Reset                 // the connection broke: RST, or another error
 	Violation             // bytes that no correct server sends
 	Silence               // nothing, for as long as was waited
 )
 
-var kindNames = [...]string{"response", "text", "binary", "ping", "pong", "close", "FIN", "reset", "violation", "silence"}
+var kindNames = [...]string{"response", "text", "binary", "ping", "pong", "close", "alert", "record", "FIN", "reset", "violation", "silence"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -36,14 +38,23 @@ const noCode = 1005
 type Event struct {
 	Kind    Kind
 	Payload []byte      // of a message or control frame; the body of a response; a Close frame's reason
-	Code    uint16      // of a Close frame
+	Code    uint16      // of a Close frame; the description of an alert; the type of a record
 	Status  int         // of a response
 	Header  http.Header // of a response
-	Why     string      // of a violation or a reset
+	Why     string      // of a violation or a reset; of a FIN, what was missing before it; of an alert, that it was none
 }
 
-// over reports whether nothing can follow.
-func (e Event) over() bool { return e.Kind == EOF || e.Kind == Reset || e.Kind == Violation }
+// over reports whether nothing can follow but the end.
+func (e Event) over() bool {
+	return e.Kind == EOF || e.Kind == Alert || e.Kind == Reset || e.Kind == Violation
+}
+
+// proper reports the end of a stream: over TLS only a close_notify makes one
+// (RFC 8446, 6.1).
+func (e Event) proper() bool { return e.Kind == EOF && e.Why == "" }
+
+// withoutNotify is what is missing of an end over TLS.
+const withoutNotify = "without close_notify"
 
 func (e Event) String() string {
 	switch e.Kind {
@@ -59,7 +70,19 @@ func (e Event) String() string {
 		return fmt.Sprintf("close %d", e.Code)
 	case Violation, Reset:
 		return fmt.Sprintf("%v (%s)", e.Kind, e.Why)
-	case EOF, Silence:
+	case Alert:
+		if e.Why != "" {
+			return e.Why
+		}
+		return fmt.Sprintf("alert %d", e.Code)
+	case TLSRecord:
+		return fmt.Sprintf("a TLS record of type %d %s", e.Code, brief(e.Payload))
+	case EOF:
+		if e.Why != "" {
+			return "FIN " + e.Why
+		}
+		return "FIN"
+	case Silence:
 		return e.Kind.String()
 	}
 	return fmt.Sprintf("%v %s", e.Kind, brief(e.Payload))
@@ -80,7 +103,7 @@ func brief(p []byte) string {
 type expect struct {
 	kind    Kind
 	payload []byte   // exact, for messages and control frames other than Close
-	codes   []uint16 // any of them, for Close; empty allows every legal code
+	codes   []uint16 // any of them, for Close and Alert; empty allows every legal code
 }
 
 func (x expect) String() string {
@@ -98,6 +121,13 @@ func (x expect) String() string {
 			}
 		}
 		return "close " + strings.Join(s, " or ")
+	case Alert:
+		if len(x.codes) == 0 {
+			return "an alert"
+		}
+		return "alert " + strings.Trim(fmt.Sprint(x.codes), "[]")
+	case TLSRecord:
+		return fmt.Sprintf("a TLS record of type %v", x.codes)
 	case EOF:
 		return "FIN"
 	}
@@ -110,7 +140,7 @@ func (x expect) meets(e Event) bool {
 		return false
 	}
 	switch x.kind {
-	case Close:
+	case Close, Alert, TLSRecord:
 		return len(x.codes) == 0 || slices.Contains(x.codes, e.Code)
 	case EOF:
 		return true
@@ -120,7 +150,7 @@ func (x expect) meets(e Event) bool {
 
 // differ says where an event of the right kind goes wrong; long payloads need it.
 func (x expect) differ(e Event) string {
-	if e.Kind != x.kind || x.kind == Close || len(x.payload)+len(e.Payload) <= 80 {
+	if e.Kind != x.kind || len(x.codes) > 0 || len(x.payload)+len(e.Payload) <= 80 {
 		return ""
 	}
 	i := 0

@@ -22,6 +22,7 @@ type sight struct {
 	load    load
 	closes  map[uint16]int64
 	refused int64
+	alerts  int64
 	logged  int64
 	at      time.Time
 }
@@ -91,6 +92,7 @@ func (w *watch) look(collect bool) (s sight) {
 	}
 	t := w.o.tally
 	s.load, s.refused, s.closes, s.at = t.load(), t.refused.Load(), map[uint16]int64{}, time.Now()
+	s.alerts = t.alerts.Load()
 	for _, code := range rejections {
 		s.closes[code] = t.closesOf(code)
 	}
@@ -257,6 +259,12 @@ func (w *watch) counted(f figures) string {
 		got, want := f[key]-first[key], float64(w.o.tally.closesOf(code)-w.first.closes[code])
 		if got < want {
 			return fmt.Sprintf("%s grew by %.0f for %.0f Close frames", key, got, want)
+		}
+	}
+	if _, shown := first[alertsFigure]; shown {
+		got, want := f[alertsFigure]-first[alertsFigure], float64(w.o.tally.alerts.Load()-w.first.alerts)
+		if got < want {
+			return fmt.Sprintf("%s grew by %.0f for %.0f alerts", alertsFigure, got, want)
 		}
 	}
 	if _, shown := first[closesFigure+`{code="1002"}`]; !shown {

@@ -25,6 +25,7 @@ type model struct {
 	url    string
 	swap   chan []byte // defect mix-up: payloads of other connections
 	ln     net.Listener
+	tls    *modelTLS // nil: it speaks plain TCP
 
 	mu    sync.Mutex
 	conns map[*net.TCPConn]bool // that are being served
@@ -53,11 +54,21 @@ func (m *model) keep(c *net.TCPConn, open bool) {
 // startModel serves on a free port until the test ends.
 func startModel(t *testing.T, defect string, o Options) *model {
 	t.Helper()
+	return startModelOver(t, defect, o, nil)
+}
+
+// startModelOver is startModel with TLS, perhaps.
+func startModelOver(t *testing.T, defect string, o Options, over *modelTLS) *model {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln, conns: map[*net.TCPConn]bool{}}
+	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln, tls: over, conns: map[*net.TCPConn]bool{}}
+	if over != nil {
+		m.url = "wss" + strings.TrimPrefix(m.url, "ws")
+		m.o.Roots = over.roots
+	}
 	m.o.URL = m.url
 	if err := m.o.prepare(); err != nil {
 		t.Fatal(err)
@@ -83,10 +94,16 @@ type fault uint16
 
 func (f fault) Error() string { return "fault" }
 
+// modelStream is a TCP connection, or TLS over one.
+type modelStream interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // modelConn is one connection of the model.
 type modelConn struct {
 	*model
-	tcp *net.TCPConn
+	tcp modelStream
 	in  *bufio.Reader
 
 	op      byte // of the fragmented message that is coming; 0 outside
@@ -99,10 +116,17 @@ type modelConn struct {
 	squeezed bool // the message that is coming is compressed
 }
 
-func (m *model) serve(tcp *net.TCPConn) {
-	defer tcp.Close()
-	m.keep(tcp, true)
-	defer m.keep(tcp, false)
+func (m *model) serve(accepted *net.TCPConn) {
+	defer accepted.Close()
+	m.keep(accepted, true)
+	defer m.keep(accepted, false)
+	tcp := modelStream(accepted)
+	if m.tls != nil {
+		if tcp = m.encrypt(accepted); tcp == nil {
+			return
+		}
+		defer m.end(accepted, tcp)
+	}
 	c := &modelConn{model: m, tcp: tcp, in: bufio.NewReaderSize(tcp, 64<<10)}
 	if !m.has("patient") {
 		tcp.SetReadDeadline(time.Now().Add(m.o.HandshakeTimeout))
@@ -265,6 +289,9 @@ func (c *modelConn) payload(op byte, fin, control bool, n int, key [4]byte) erro
 	for len(p) < n {
 		k, err := c.in.Read(buf[:min(len(buf), n-len(p))])
 		if err != nil {
+			if c.has("keeps-half") {
+				c.send(op, p)
+			}
 			return err
 		}
 		at := len(p)

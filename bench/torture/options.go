@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -12,13 +13,16 @@ import (
 // Options say which server is tested, with which cases, and what limits the
 // server was started with. The zero value of every field but URL serves.
 type Options struct {
-	URL  string         // ws://host:port/path
+	URL  string         // ws://host:port/path or wss://host:port/path
 	Run  *regexp.Regexp // ids of the cases to run; nil runs all
 	Skip *regexp.Regexp // ids of the cases not to run; nil skips none
 	Pid  int            // of the server, on this machine: its descriptors, memory and CPU are watched too
 
 	Admin string // of a server in Go: where its /metrics and /debug/pprof are, as http://host:port
 	Log   string // the file that the server's log goes to
+
+	Roots    *x509.CertPool // that vouch for the certificate of a wss server; nil: those of the system
+	Insecure bool           // take any certificate
 
 	Jobs       int           // connections in use at once, slow cases aside; 32
 	Gap        time.Duration // between two pieces of something cut; 1 ms
@@ -35,9 +39,11 @@ type Options struct {
 	MaxTarget        int           // bytes of a request target; 4 KiB
 	HandshakeTimeout time.Duration // from accept to 101, absolute; 10 s
 	CloseTimeout     time.Duration // from the Close frame to the end of the socket; 5 s
+	TLSTimeout       time.Duration // from accept to the end of the TLS handshake, absolute; 5 s
 
-	addr, host, path string
-	tally            *tally
+	addr, host, name, path string
+	secure                 bool // wss
+	tally                  *tally
 }
 
 // prepare fills in what was left out.
@@ -46,14 +52,18 @@ func (o *Options) prepare() error {
 	if err != nil {
 		return fmt.Errorf("torture: %w", err)
 	}
-	if u.Scheme != "ws" || u.Hostname() == "" {
-		return fmt.Errorf("torture: %q is not of the form ws://host:port/path", o.URL)
+	if u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
+		return fmt.Errorf("torture: %q is not of the form ws://host:port/path or wss://host:port/path", o.URL)
 	}
+	o.secure = u.Scheme == "wss"
 	port := u.Port()
-	if port == "" {
+	switch {
+	case port == "" && o.secure:
+		port = "443"
+	case port == "":
 		port = "80"
 	}
-	o.host, o.addr, o.path = u.Host, net.JoinHostPort(u.Hostname(), port), u.RequestURI()
+	o.host, o.name, o.addr, o.path = u.Host, u.Hostname(), net.JoinHostPort(u.Hostname(), port), u.RequestURI()
 	if o.tally == nil {
 		o.tally = new(tally)
 	}
@@ -68,6 +78,7 @@ func (o *Options) prepare() error {
 	fallback(&o.MaxTarget, 4<<10)
 	fallback(&o.HandshakeTimeout, 10*time.Second)
 	fallback(&o.CloseTimeout, 5*time.Second)
+	fallback(&o.TLSTimeout, 5*time.Second)
 	if o.Jobs < 1 || o.Gap < 0 || o.Timeout < 0 || o.Delay < 0 {
 		return errors.New("torture: Jobs, Gap, Timeout and Delay cannot be negative")
 	}

@@ -33,11 +33,15 @@ func (o *Options) finWithin() time.Duration {
 	return 2 * time.Second
 }
 
-// dial opens a TCP connection.
+// dial opens a connection, on which nothing of HTTP was said yet.
 func (b *Bench) dial() (*Client, error) {
-	c, err := dial(b.o)
+	return b.keep(dial(b.o))
+}
+
+// keep has a connection closed in the end, and its transcript shown.
+func (b *Bench) keep(c *Client, err error) (*Client, error) {
 	if err != nil {
-		return nil, &mismatch{"no TCP connection: " + err.Error(), "one"}
+		return nil, &mismatch{"no connection: " + err.Error(), "one"}
 	}
 	b.clients = append(b.clients, c)
 	return c, nil
@@ -52,6 +56,11 @@ func (b *Bench) openWith(offer string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, b.upgrade(c, offer)
+}
+
+// upgrade does the opening handshake.
+func (b *Bench) upgrade(c *Client, offer string) error {
 	c.listen(false)
 	request := b.o.request()
 	if offer != "" {
@@ -60,15 +69,15 @@ func (b *Bench) openWith(offer string) (*Client, error) {
 	c.write(request.bytes())
 	e := c.next(b.o.Timeout)
 	if e.Kind != Response {
-		return nil, &mismatch{e.String(), "response 101"}
+		return &mismatch{e.String(), "response 101"}
 	}
 	if wrong := judge101(e, exampleKey, nil, offer); wrong != "" {
-		return nil, &mismatch{wrong, "a correct response 101"}
+		return &mismatch{wrong, "a correct response 101"}
 	}
 	if offer != "" && len(e.Header["Sec-Websocket-Extensions"]) == 0 {
-		return nil, &mismatch{"no extension for " + offer, deflateName}
+		return &mismatch{"no extension for " + offer, deflateName}
 	}
-	return c, nil
+	return nil
 }
 
 // hangUp closes all connections; their transcripts remain.
@@ -118,7 +127,7 @@ func (b *Bench) finish(c *Client, end ending) error {
 
 // fin wants the end of the stream and nothing before it.
 func (b *Bench) fin(c *Client) error {
-	if e := c.next(b.o.finWithin()); e.Kind != EOF {
+	if e := c.next(b.o.finWithin()); !e.proper() {
 		return &mismatch{e.String() + " after the Close frame", "FIN within " + b.o.finWithin().String()}
 	}
 	return nil
@@ -316,7 +325,7 @@ func (b *Bench) refused(c *Client, k *knock, e Event) error {
 	if got := e.Header.Get("Connection"); !lists(got, "close") {
 		return &mismatch{fmt.Sprintf("%v with Connection: %q", e, got), "Connection: close"}
 	}
-	if e := c.next(b.o.finWithin()); e.Kind != EOF {
+	if e := c.next(b.o.finWithin()); !e.proper() {
 		return &mismatch{e.String() + " after the response", "FIN within " + b.o.finWithin().String()}
 	}
 	return nil

@@ -44,6 +44,7 @@ type Summary struct {
 	Cases  int      // that ran
 	Runs   int      // cases times modes
 	Failed []Result // without order
+	Hidden []string // ids of what was asked for and is not applicable: TLS hides it
 	Millis float64
 	perRow map[string]*row
 }

@@ -2,11 +2,13 @@ package torture
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ func TestRoostEcho(t *testing.T) {
 	if err := build.Run(); err != nil {
 		t.Fatal("building roost: ", err)
 	}
+	secured, roots := certificateFiles(t)
 	for _, c := range []struct {
 		name string
 		args []string
@@ -36,6 +39,9 @@ func TestRoostEcho(t *testing.T) {
 		// T27: what only the collector's finalizers could close shows when it never rests.
 		{name: "collecting", env: "GOGC=1", run: regexp.MustCompile("^(H15|H27|F28|F31/random|T1|T2|T9|T11)/")},
 		{name: "deflate", args: []string{"--inline", "--deflate", "--deflate-min-size", "1B"}, run: regexp.MustCompile("^(C|F7|F23|F24|H20)")},
+		// TLS: its own rows, and of the others those where it could make a difference.
+		{name: "tls", args: slices.Concat(secured, []string{"--inline"}), run: regexp.MustCompile("^(L|F(1|6|12|19|20|22|29|30)/|H(1|2|14|15|27)/|T(1|2|3|9|11)/)")},
+		{name: "tls-workers", args: secured, run: regexp.MustCompile("^L([4-9]|1[01])/")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name != "workers" && testing.Short() {
@@ -43,8 +49,12 @@ func TestRoostEcho(t *testing.T) {
 			}
 			t.Parallel() // most of the time the suite waits for deadlines
 			r := startRoost(t, binary, c.env, c.args...)
+			scheme := "ws"
+			if slices.Contains(c.args, "--tls-cert") {
+				scheme = "wss"
+			}
 			s, err := Run(t.Context(), Options{
-				URL: "ws://" + r.addr + "/torture", Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
+				URL: scheme + "://" + r.addr + "/torture", Roots: roots, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
 				Exhaustive: c.name == "inline", Timeout: 20 * time.Second, Delay: stall, Run: c.run, Deflate: c.name == "deflate",
 			}, func(r Result) {
 				if !r.OK {
@@ -60,6 +70,22 @@ func TestRoostEcho(t *testing.T) {
 			t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
 		})
 	}
+}
+
+// certificateFiles makes a certificate, flags that name it, and what trusts it.
+func certificateFiles(t *testing.T) (flags []string, roots *x509.CertPool) {
+	t.Helper()
+	_, cert, key := certificate(t)
+	dir := t.TempDir()
+	names := []string{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+	for i, text := range [][]byte{cert, key} {
+		if err := os.WriteFile(names[i], text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots = x509.NewCertPool()
+	roots.AppendCertsFromPEM(cert)
+	return []string{"--tls-cert", names[0], "--tls-key", names[1]}, roots
 }
 
 // roost is a running roost echo.

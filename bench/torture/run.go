@@ -21,6 +21,11 @@ func List(o Options) ([]Case, error) {
 }
 
 func (o *Options) cases() []Case {
+	return slices.DeleteFunc(o.asked(), func(c Case) bool { return c.plain && o.secure })
+}
+
+// asked are the cases that were asked for, whether they can be played or not.
+func (o *Options) asked() []Case {
 	return slices.DeleteFunc(allCases(o), func(c Case) bool {
 		return c.pid && o.Pid == 0 ||
 			o.Run != nil && !o.Run.MatchString(c.ID) ||
@@ -72,7 +77,13 @@ type runner struct {
 func (r *runner) reachable() error {
 	b := &Bench{o: r.o}
 	defer b.hangUp()
-	c, err := b.dial()
+	c, err := dial(r.o)
+	if err == nil {
+		b.keep(c, nil)
+	}
+	if errors.Is(err, errNoTLS) {
+		return fmt.Errorf("torture: %s: %w", r.o.URL, err)
+	}
 	if err != nil {
 		return fmt.Errorf("torture: nobody listens at %s: %w", r.o.URL, err)
 	}
@@ -134,6 +145,11 @@ func (r *runner) run(ctx context.Context, cases []Case) (*Summary, error) {
 	beside.Wait()
 	r.end()
 	r.summary.Millis = millis(time.Since(start))
+	for _, c := range r.o.asked() {
+		if c.plain && r.o.secure {
+			r.summary.Hidden = append(r.summary.Hidden, c.ID)
+		}
+	}
 	return &r.summary, ctx.Err()
 }
 

@@ -22,7 +22,7 @@ func TestRunNeedsAnEchoServer(t *testing.T) {
 	ln.Close()
 	plain := httptest.NewServer(nil)
 	defer plain.Close()
-	silent := startModel(t, "no-pong", Options{})
+	silent, unknown := startModel(t, "no-pong", Options{}), startModelOver(t, "", Options{}, newModelTLS(t, false))
 	for _, c := range []struct {
 		o    Options
 		want string
@@ -30,7 +30,9 @@ func TestRunNeedsAnEchoServer(t *testing.T) {
 		{Options{URL: gone}, "nobody listens"},
 		{Options{URL: strings.Replace(plain.URL, "http", "ws", 1) + "/"}, "no WebSocket server"},
 		{Options{URL: "http://127.0.0.1/"}, "not of the form ws://"},
-		{Options{URL: "wss://127.0.0.1/"}, "not of the form ws://"},
+		{Options{URL: "https://127.0.0.1/"}, "not of the form ws://"},
+		{Options{URL: unknown.url}, "certificate signed by unknown authority"},
+		{Options{URL: strings.Replace(silent.url, "ws", "wss", 1)}, "no TLS"},
 		{Options{URL: "ws:///"}, "not of the form ws://"},
 		{Options{URL: silent.url, Pid: 1 << 30}, "cannot be watched"},
 		{Options{URL: silent.url, Jobs: -1}, "cannot be negative"},

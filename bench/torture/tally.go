@@ -14,6 +14,7 @@ type tally struct {
 	writes   atomic.Int64
 	bytes    atomic.Int64 // sent
 	refused  atomic.Int64 // responses with an error status
+	alerts   atomic.Int64 // fatal TLS alerts received
 	controls atomic.Int64 // control messages made
 
 	mu     sync.Mutex
@@ -29,6 +30,8 @@ func (t *tally) count(events []Event) {
 		switch {
 		case e.Kind == Response && e.Status >= http.StatusBadRequest:
 			t.refused.Add(1)
+		case e.Kind == Alert:
+			t.alerts.Add(1)
 		case e.Kind == Close:
 			t.mu.Lock()
 			if t.closes == nil {

@@ -23,6 +23,7 @@ type entry struct {
 	at    time.Duration
 	last  time.Duration // of its last part
 	sent  bool
+	below bool   // bytes of TLS, not what is in it
 	note  string // what happened, when it is not bytes
 	bytes []byte // the first of them
 	total int
@@ -35,17 +36,22 @@ const (
 )
 
 // add notes bytes that were sent or received.
-func (t *transcript) add(sent bool, b []byte) {
+func (t *transcript) add(sent bool, b []byte) { t.bytes(b, sent, false) }
+
+// addBelow notes bytes that were sent below TLS.
+func (t *transcript) addBelow(b []byte) { t.bytes(b, true, true) }
+
+func (t *transcript) bytes(b []byte, sent, below bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.tail(); e != nil && e.note == "" && e.sent == sent {
+	if e := t.tail(); e != nil && e.note == "" && e.sent == sent && e.below == below {
 		e.bytes = append(e.bytes, b[:min(len(b), bytesKept-len(e.bytes))]...)
 		e.total += len(b)
 		e.parts++
 		e.last = time.Since(t.start)
 		return
 	}
-	t.push(entry{sent: sent, bytes: clone(b[:min(len(b), bytesKept)]), total: len(b), parts: 1})
+	t.push(entry{sent: sent, below: below, bytes: clone(b[:min(len(b), bytesKept)]), total: len(b), parts: 1})
 }
 
 // note adds a remark.
@@ -106,7 +112,11 @@ func (e entry) write(s *strings.Builder) {
 	if e.sent {
 		way, parts = "sent", "writes"
 	}
-	fmt.Fprintf(s, "%9.1f ms %s %d bytes in %d %s", ms, way, e.total, e.parts, parts)
+	what := "bytes"
+	if e.below {
+		what = "bytes of TLS"
+	}
+	fmt.Fprintf(s, "%9.1f ms %s %d %s in %d %s", ms, way, e.total, what, e.parts, parts)
 	if e.parts > 1 {
 		fmt.Fprintf(s, " until %.1f ms", millis(e.last))
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -28,7 +30,10 @@ const (
 )
 
 type command struct {
-	URL string `arg:"" help:"The echo server: ws://host:port/path."`
+	URL string `arg:"" help:"The echo server: ws://host:port/path or wss://host:port/path."`
+
+	CA       string `placeholder:"FILE" help:"For wss: trust the certificates in this PEM file, not those of the system."`
+	Insecure bool   `short:"k" help:"For wss: take any certificate."`
 
 	Run        *regexp.Regexp `placeholder:"REGEXP" help:"Only cases whose id matches, such as ^F5/ or utf8."`
 	Skip       *regexp.Regexp `placeholder:"REGEXP" help:"Not the cases whose id matches."`
@@ -54,16 +59,29 @@ type command struct {
 	MaxTarget        int           `group:"The server's limits (-1 leaves their cases out):" default:"4096" help:"Bytes of a request target (${default})."`
 	HandshakeTimeout time.Duration `group:"The server's limits (-1 leaves their cases out):" default:"10s" help:"From accept to 101, absolute (${default}; -1s)."`
 	CloseTimeout     time.Duration `group:"The server's limits (-1 leaves their cases out):" default:"5s" help:"From the Close frame to the end of the socket (${default}; -1s)."`
+	TLSTimeout       time.Duration `name:"tls-timeout" group:"The server's limits (-1 leaves their cases out):" default:"5s" help:"For wss: from accept to the end of the TLS handshake, absolute (${default}; -1s)."`
 }
 
-func (c *command) options() torture.Options {
-	return torture.Options{
-		URL: c.URL, Run: c.Run, Skip: c.Skip, Pid: c.Pid, Admin: c.Admin, Log: c.Log,
+func (c *command) options() (torture.Options, error) {
+	o := torture.Options{
+		URL: c.URL, Insecure: c.Insecure, Run: c.Run, Skip: c.Skip, Pid: c.Pid, Admin: c.Admin, Log: c.Log,
 		Jobs: c.Jobs, Gap: c.Gap, Timeout: c.Timeout, Delay: c.Delay, Exhaustive: c.Exhaustive, Deflate: c.Deflate,
 		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
 		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,
-		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout,
+		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout, TLSTimeout: c.TLSTimeout,
 	}
+	if c.CA == "" {
+		return o, nil
+	}
+	text, err := os.ReadFile(c.CA)
+	if err != nil {
+		return o, err
+	}
+	o.Roots = x509.NewCertPool()
+	if !o.Roots.AppendCertsFromPEM(text) {
+		return o, fmt.Errorf("%s has no certificate in PEM", c.CA)
+	}
+	return o, nil
 }
 
 func main() {
@@ -103,12 +121,16 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 var errFailed = errors.New("a case failed")
 
 func (c *command) play(ctx context.Context, out io.Writer) error {
+	options, err := c.options()
+	if err != nil {
+		return err
+	}
 	if c.List {
-		return c.list(out)
+		return c.list(out, options)
 	}
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	summary, err := torture.Run(ctx, c.options(), func(r torture.Result) {
+	summary, err := torture.Run(ctx, options, func(r torture.Result) {
 		switch {
 		case c.JSON:
 			lines.Encode(r)
@@ -128,6 +150,9 @@ func (c *command) play(ctx context.Context, out io.Writer) error {
 		if err := summary.Table(out); err != nil {
 			return err
 		}
+		if len(summary.Hidden) > 0 {
+			fmt.Fprintf(out, "not applicable to TLS: %s\n", strings.Join(summary.Hidden, ", "))
+		}
 		fmt.Fprintf(out, "%d cases in %.1f s\n", summary.Cases, summary.Millis/1000)
 	}
 	if !summary.OK() {
@@ -145,8 +170,8 @@ func (c *command) record(s *torture.Summary) error {
 	return os.WriteFile(c.Record, append(text, '\n'), 0o644)
 }
 
-func (c *command) list(out io.Writer) error {
-	cases, err := torture.List(c.options())
+func (c *command) list(out io.Writer, options torture.Options) error {
+	cases, err := torture.List(options)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,8 +22,14 @@ import (
 // and it takes a length that is not minimal (row F5).
 func gorilla(t *testing.T) string {
 	t.Helper()
+	s := httptest.NewServer(echoHandler())
+	t.Cleanup(s.Close)
+	return strings.Replace(s.URL, "http", "ws", 1) + "/"
+}
+
+func echoHandler() http.Handler {
 	upgrader := websocket.Upgrader{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			return
@@ -32,9 +41,41 @@ func gorilla(t *testing.T) string {
 				return
 			}
 		}
-	}))
+	})
+}
+
+// wss: a certificate is checked unless somebody says otherwise, and what TLS
+// hides is told.
+func TestTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(echoHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that trust nobody
+	s.StartTLS()
 	t.Cleanup(s.Close)
-	return strings.Replace(s.URL, "http", "ws", 1) + "/"
+	url := strings.Replace(s.URL, "http", "ws", 1) + "/"
+	ca, none := filepath.Join(t.TempDir(), "ca.pem"), filepath.Join(t.TempDir(), "none.pem")
+	for name, text := range map[string][]byte{ca: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), none: []byte("none")} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{[]string{url, "--ca", ca, "--run", "^F29/text-5$|^L9/many-records|^T23/"}, 0, "not applicable to TLS: T23/urgent"},
+		{[]string{url, "-k", "--run", "^F29/text-5$"}, 0, "3 cases"},
+		{[]string{url, "--run", "^F29/text-5$"}, 2, "certificate signed by unknown authority"},
+		{[]string{url, "--ca", none}, 2, "no certificate in PEM"},
+		{[]string{url, "--ca", none + "-missing"}, 2, "no such file"},
+		{[]string{url, "--list", "--run", "^L1/silent"}, 0, "L1/silent"},
+	} {
+		var out, errOut bytes.Buffer
+		got := run(t.Context(), c.args, &out, &errOut)
+		if said := out.String() + errOut.String(); got != c.want || !strings.Contains(said, c.says) {
+			t.Errorf("%v: status %d and\n%s\nwant %d and %q", c.args, got, said, c.want, c.says)
+		}
+	}
 }
 
 func TestExitStatus(t *testing.T) {
