@@ -200,6 +200,15 @@ func (s *secured) broken() {
 		c.flags |= flagEnded // the session lingers; our own close_notify is still to be said, and finishes
 	default:
 		s.Session.Ended(nil)
+		s.partWell()
+	}
+}
+
+// partWell says close_notify to a client that has ended its side well, where the
+// session has nothing to say and finishes at once. RFC 8446, 6.1.
+func (s *secured) partWell() {
+	if s.c.flags&(flagFinished|flagDetached) == flagFinished {
+		s.bye()
 	}
 }
 
@@ -224,9 +233,12 @@ func (s *secured) Ended(fault error) {
 		// to be said, behind what others may be sending right now; it finishes, too.
 		s.c.Finish()
 	}
-	if fault == ErrStopped {
+	switch fault {
+	case ErrStopped:
 		s.c.flush()
 		s.bye()
+	case nil:
+		s.partWell()
 	}
 }
 
