@@ -43,7 +43,7 @@ func rekeyCases() []Case {
 		forged("L4/key-updates-5", "RFC 8446, 4.6.3", "five times new keys, asking for the server's, and a text", "a KeyUpdate and an echo each time", tls.VersionTLS13, keyUpdates),
 		forged("L4/key-updates-unread", "RFC 8446, 4.6.3", "3,000 times new keys and a ping, from a client that does not read until they are sent",
 			"all pongs in order", tls.VersionTLS13, unreadUpdates),
-		forged("L4/flood", "RFC 8446, 4.6.3", "100,000 times new keys, asking for the server's, without a word between and without reading", "the end, after an alert at most", tls.VersionTLS13, updateFlood),
+		forged("L4/flood", "RFC 8446, 4.6.3", "20,000 times new keys, asking for the server's, without a word between and without reading", "the end, after an alert at most", tls.VersionTLS13, updateFlood),
 		forged("L5/hello-1.2", "RFC 5746, 5", "a ClientHello that asks to renegotiate, as it should be, on a connection of TLS 1.2", "an alert, and no handshake", tls.VersionTLS12, renegotiates),
 		forged("L5/hello-1.3", "RFC 8446, 4.1.2", "a ClientHello on a connection of TLS 1.3", brokenOffWant, tls.VersionTLS13, func(b *Bench, c *Client, r *records) error {
 			c.raw(r.out.seal(typeHandshake, helloOf(b.o.honest())[5:], 0))
@@ -106,7 +106,7 @@ func unreadUpdates(b *Bench, c *Client, r *records) error {
 func updateFlood(b *Bench, c *Client, r *records) error {
 	c.pause()
 	c.limit = 2 * time.Second
-	for range 100 {
+	for range 20 {
 		var some []byte
 		for range 1000 {
 			some = append(some, r.update(true)...)
@@ -341,14 +341,14 @@ func cutRecords(v uint16) []Case {
 				}
 			}
 		}),
-		forged(id("empty-flood"), "RFC 8446, 5.1", "100,000 records without content, then a text, TLS "+versionName(v), "the end, after an alert at most; or the echo", v, emptyFlood),
+		forged(id("empty-flood"), "RFC 8446, 5.1", "20,000 records without content, then a text, TLS "+versionName(v), "the end, after an alert at most; or the echo", v, emptyFlood),
 	}
 }
 
 // emptyFlood sends what means nothing: bounded work is all that can be asked.
 func emptyFlood(b *Bench, c *Client, r *records) error {
 	c.limit = 2 * time.Second
-	for range 100 {
+	for range 20 {
 		var some []byte
 		for range 1000 {
 			some = append(some, r.out.seal(typeData, nil, 0)...)

@@ -107,7 +107,7 @@ func TestDefectsAreFound(t *testing.T) {
 			switch {
 			case err != nil:
 				t.Errorf("%s: %v", d.defect, err)
-			case s.Runs < 3: // the invariants are two
+			case s.Runs < 4: // the invariants are three
 				t.Errorf("%s: no case %s", d.defect, d.id)
 			default:
 				noticed(t, d.defect, o.Run, s)

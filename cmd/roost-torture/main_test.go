@@ -64,7 +64,7 @@ func TestTLS(t *testing.T) {
 		says string
 	}{
 		{[]string{url, "--ca", ca, "--run", "^F29/text-5$|^L9/many-records|^T23/"}, 0, "not applicable to TLS: T23/urgent"},
-		{[]string{url, "-k", "--run", "^F29/text-5$"}, 0, "3 cases"},
+		{[]string{url, "-k", "--run", "^F29/text-5$"}, 0, "4 cases"},
 		{[]string{url, "--run", "^F29/text-5$"}, 2, "certificate signed by unknown authority"},
 		{[]string{url, "--ca", none}, 2, "no certificate in PEM"},
 		{[]string{url, "--ca", none + "-missing"}, 2, "no such file"},
