@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// stall is a delay that a busy machine does not cause by itself: four suites run
+// stall is a delay that a busy machine does not cause by itself: several suites run
 // side by side here, and each of them is dearer than the server it tests.
 const stall = 2 * time.Second
 

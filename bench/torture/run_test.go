@@ -46,7 +46,7 @@ func TestRunNeedsAnEchoServer(t *testing.T) {
 // Results come one at a time, each case and mode once, and add up.
 func TestRunReports(t *testing.T) {
 	m := startModel(t, "any-length", Options{MaxMessage: 1 << 20})
-	o := Options{URL: m.url, MaxMessage: 1 << 20, Run: regexp.MustCompile("^F5/|^F7/10"), Timeout: time.Second, Pid: os.Getpid()}
+	o := Options{URL: m.url, MaxMessage: 1 << 20, Run: regexp.MustCompile("^F5/|^F7/10"), Timeout: time.Second, Delay: stall, Pid: os.Getpid()}
 	seen := map[string]bool{}
 	failed := 0
 	s, err := Run(t.Context(), o, func(r Result) {

@@ -10,7 +10,7 @@ import (
 func TestModelPasses(t *testing.T) {
 	m := startModel(t, "", Options{MaxMessage: 1 << 20, MaxFragments: 2000, HandshakeTimeout: 3 * time.Second, CloseTimeout: 2 * time.Second, Deflate: true})
 	o := m.o
-	o.Timeout = 20 * time.Second
+	o.Timeout, o.Delay = 20*time.Second, stall
 	s, err := Run(t.Context(), o, nil)
 	if err != nil {
 		t.Fatal(err)
