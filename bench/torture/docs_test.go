@@ -75,11 +75,36 @@ func named(row, list string, tests, cases map[string]bool) string {
 	return ""
 }
 
-// testNames finds every test and fuzz target below root.
+// Every test that docs/promises.md names is there.
+func TestPromisesNameTests(t *testing.T) {
+	text, err := os.ReadFile("../../docs/promises.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := testNames("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) < 30 {
+		t.Errorf("only %d tests are named", len(named))
+	}
+	for _, m := range named {
+		if !tests[m[1]] {
+			t.Errorf("docs/promises.md names %s, which is no test", m[1])
+		}
+	}
+}
+
+// testNames finds every test and fuzz target below root, but those of other
+// revisions and other people, which lie around there without being part of it.
 func testNames(root string) (map[string]bool, error) {
 	names := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (d.Name() == "tmp" || d.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -90,6 +115,27 @@ func testNames(root string) (map[string]bool, error) {
 		return err
 	})
 	return names, err
+}
+
+// What roost-bench has laid out of an older revision is not taken for the tree's.
+func TestTestNames(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "tree")
+	for file, test := range map[string]string{
+		"a_test.go": "TestHere", "b/b_test.go": "FuzzHere", "b/c.go": "TestNone",
+		"tmp/bench/source/1234567/a_test.go": "TestThen", "b/node_modules/a_test.go": "TestTheirs",
+	} {
+		path := filepath.Join(root, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("func "+test+"(t *testing.T) {}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := testNames(root)
+	if err != nil || len(names) != 2 || !names["TestHere"] || !names["FuzzHere"] {
+		t.Errorf("%v: %v", names, err)
+	}
 }
 
 // The check can fail.

@@ -118,30 +118,3 @@ func TestMovingGuide(t *testing.T) {
 		}
 	})
 }
-
-// Every test that docs/promises.md names is there.
-func TestPromisesNameTests(t *testing.T) {
-	text, err := os.ReadFile("../../docs/promises.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	there := map[string]bool{}
-	for _, path := range repository(t, "_test.go") {
-		source, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?m)^func ((Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
-			there[string(m[1])] = true
-		}
-	}
-	named := regexp.MustCompile("`((Test|Fuzz)\\w+)`").FindAllSubmatch(text, -1)
-	if len(named) < 30 {
-		t.Errorf("only %d tests are named", len(named))
-	}
-	for _, m := range named {
-		if !there[string(m[1])] {
-			t.Errorf("docs/promises.md names %s, which is no test", m[1])
-		}
-	}
-}
