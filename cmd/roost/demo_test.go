@@ -86,7 +86,8 @@ func TestDemoBoard(t *testing.T) {
 }
 
 // What one draws appears at the other's, with a cursor that has a name; who comes
-// later has the board as it is; moving without a pause meets no limit.
+// later has the board as it is; moving without a pause meets no limit; who may not
+// enter is told why.
 func TestDemoWhiteboard(t *testing.T) {
 	p := startServe(t, "--demo")
 	b := chromium(t)
@@ -134,6 +135,12 @@ func TestDemoWhiteboard(t *testing.T) {
 		page.wait(t, `window.refused === undefined`)
 		page.quiet(t)
 	}
+	late.eval(t, `{
+		channel.pusher.config.channelAuthorizer = (_, answer) => answer(new Error('too many'), null);
+		channel.pusher.disconnect();
+		channel.pusher.connect();
+	}`, nil)
+	late.wait(t, `document.getElementById('problem').textContent === 'too many'`)
 }
 
 // The list of demos leads to each of them, and the server's page to them and the console.

@@ -64,6 +64,7 @@ function addCursor(id) {
 
 const count = () => { $('count').textContent = channel.members.count; };
 channel.bind('pusher:subscription_succeeded', count);
+channel.bind('pusher:subscription_error', ({ error }) => { $('problem').textContent = error; });
 channel.bind('pusher:member_removed', ({ id }) => { cursors.get(id)?.remove(); cursors.delete(id); count(); });
 
 // Who comes later gets the board from the one whose id sorts first, piece by piece.
