@@ -181,9 +181,7 @@ func (c *httpConn) Read(b []byte) (int, error) {
 func (c *httpConn) Close() error {
 	c.once.Do(func() {
 		c.side.count.Add(-1)
-		if c.counted {
-			c.side.srv.address.remove(c.address)
-		}
+		c.uncount()
 		if !c.taken {
 			c.side.srv.engine.Counts.Closed.Add(1)
 		}
@@ -192,6 +190,14 @@ func (c *httpConn) Close() error {
 		return c.raw.Close() // TLS goes on over the duplicate: it must not say goodbye
 	}
 	return c.Conn.Close()
+}
+
+// uncount gives back what the client's address is counted for.
+func (c *httpConn) uncount() {
+	if c.counted {
+		c.counted = false
+		c.side.srv.address.remove(c.address)
+	}
 }
 
 // CloseWrite lets net/http end its side first when it closes a connection of
@@ -271,13 +277,16 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	if again {
 		early = append(early, own.early...) // what net/http has not asked for yet
 	}
+	if again = again && own.side == s.http; again {
+		own.uncount() // admit counts it anew, and nobody else closes it any more
+	}
 	peer, _ := netAddrPort(conn.RemoteAddr())
 	session := s.admit(nil, peer)
 	if session == nil {
 		conn.Write(refuseConns.Append(nil))
 		return errors.Join(errors.New("server: upgrade: too many connections, or the server is shutting down"), s.cfg.kernel.Close(fd))
 	}
-	if again = again && own.side == s.http; again {
+	if again {
 		own.taken = true
 	}
 	session.(*Conn).calls |= adopted

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -110,6 +111,30 @@ func TestLimitConnsPerAddress(t *testing.T) {
 		eventually(t, "there is room", func() bool { return st.Stats().Conns == 2 })
 		dialAddr(t, mapped, nil).open("/")
 		dialAddr(t, v4, nil).refused(429)
+	})
+}
+
+// A connection that becomes a WebSocket after it has served other requests is
+// one connection of its address, before and after.
+func TestLimitConnsPerAddressBehindHTTP(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		st := start(t, Handler{OnMessage: echo}, Config{
+			Inline: inline, Limits: Limits{ConnsPerAddress: 1},
+			HTTP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") }),
+		})
+		for range 2 { // the second finds what the first has left
+			c := st.dial()
+			c.send([]byte("GET / HTTP/1.1\r\nHost: roost.test\r\n\r\n"))
+			if got := body(c.response()); got != "page" {
+				t.Fatalf("got %q", got)
+			}
+			st.dial().refused(429)
+			c.open("/")
+			c.echo("hello")
+			st.dial().refused(429)
+			c.goodbye()
+			eventually(t, "the connection is gone", func() bool { return st.Stats().Conns == 0 })
+		}
 	})
 }
 
