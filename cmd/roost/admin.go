@@ -27,6 +27,7 @@ type admin struct {
 type adminPages struct {
 	metrics  func(served net.Addr) http.Handler // of what is served there
 	console  *console.Console                   // nil when there is none
+	letters  http.Handler                       // of webhooks; nil when there are none
 	password string                             // "": none is asked for
 }
 
@@ -65,13 +66,18 @@ func (a *admin) routes(pages adminPages, served net.Addr) http.Handler {
 	guarded.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	guarded.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	guarded.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	if pages.console != nil {
-		show := http.Handler(pages.console)
+	private := func(h http.Handler) http.Handler {
 		if !guard.private() {
-			show = http.HandlerFunc(noConsole)
+			return http.HandlerFunc(noConsole)
 		}
-		guarded.Handle("/{$}", show)
-		guarded.Handle("/console/", show)
+		return h
+	}
+	if pages.console != nil {
+		guarded.Handle("/{$}", private(pages.console))
+		guarded.Handle("/console/", private(pages.console))
+	}
+	if pages.letters != nil {
+		guarded.Handle("/webhooks/", private(pages.letters))
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /live", a.live)
@@ -81,9 +87,10 @@ func (a *admin) routes(pages adminPages, served net.Addr) http.Handler {
 	return mux
 }
 
-// noConsole stands in for a console that strangers could reach.
+// noConsole stands in for a console that strangers could reach, and for what else
+// changes something.
 func noConsole(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "The console needs a password at this address: set ROOST_ADMIN_PASSWORD, or keep --admin on loopback.", http.StatusForbidden)
+	http.Error(w, "What changes something needs a password at this address: set ROOST_ADMIN_PASSWORD, or keep --admin on loopback.", http.StatusForbidden)
 }
 
 // live says that the process runs; a drain does not change that, or an

@@ -110,6 +110,9 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		console:  console.New(console.Config{Server: srv, Hub: hub, Version: version()}),
 		password: password,
 	}}
+	if sender != nil {
+		running.admin.letters = deadLetters{sender}.handler()
+	}
 	if t.made {
 		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr, certs != nil) }
 	} else {

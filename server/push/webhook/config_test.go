@@ -94,7 +94,7 @@ func TestSetApps(t *testing.T) {
 		if err := s.SetApps(apps); err != nil {
 			t.Fatal(err)
 		}
-		letters := s.DeadLetters()
+		letters := s.DeadLetters(0, 1000)
 		if len(letters) != 1 || letters[0].URL != there || letters[0].Reason != reasonRemoved {
 			t.Fatalf("%+v", letters)
 		}

@@ -49,18 +49,32 @@ func (s *Sender) listDead(d *delivery) {
 	s.dead.letters = slices.Delete(s.dead.letters, 0, over)
 }
 
-// DeadLetters lists what was given up, the oldest first.
-func (s *Sender) DeadLetters() []DeadLetter {
+// DeadLetters lists at most n of what was given up, the oldest first and without
+// the first few.
+func (s *Sender) DeadLetters(without, n int) []DeadLetter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]DeadLetter, 0, len(s.dead.letters))
-	for _, d := range s.dead.letters {
+	letters := s.dead.letters[min(max(without, 0), len(s.dead.letters)):]
+	letters = letters[:min(max(n, 0), len(letters))]
+	list := make([]DeadLetter, 0, len(letters))
+	for _, d := range letters {
 		list = append(list, DeadLetter{
 			ID: d.id, App: d.app, URL: d.url, Body: d.body(), Events: d.count,
 			Created: d.created, Died: d.died, Attempts: d.attempts, Reason: d.reason,
 		})
 	}
 	return list
+}
+
+// DeadLetterIDs are the ids of all that was given up, the oldest first.
+func (s *Sender) DeadLetterIDs() []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]uint64, 0, len(s.dead.letters))
+	for _, d := range s.dead.letters {
+		ids = append(ids, d.id)
+	}
+	return ids
 }
 
 // Requeue tries dead letters again as if they were new, and returns how many:

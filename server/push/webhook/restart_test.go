@@ -164,12 +164,12 @@ func TestReopenDeadLetters(t *testing.T) {
 		}
 		s.Notify(occupied("5"))
 		synctest.Wait()
-		before := s.DeadLetters()
+		before := s.DeadLetters(0, 1000)
 		if err := closeNow(t, s); err != nil || len(before) != 5 {
 			t.Fatal(err, len(before))
 		}
 		s = newSender(t, &receiver{}, Config{Path: path, Apps: oneApp(there)})
-		got := s.DeadLetters()
+		got := s.DeadLetters(0, 1000)
 		if len(got) != 6 || got[5].Reason != reasonRemoved {
 			t.Fatalf("%+v", got)
 		}
@@ -185,7 +185,7 @@ func TestReopenDeadLetters(t *testing.T) {
 		s = newSender(t, r, Config{Path: path})
 		defer closeNow(t, s)
 		var ids []uint64
-		for _, d := range s.DeadLetters() {
+		for _, d := range s.DeadLetters(0, 1000) {
 			ids = append(ids, d.ID)
 		}
 		if n := s.Requeue(ids...); n != 5 {
@@ -417,7 +417,7 @@ func TestStoreFollowsMemory(t *testing.T) {
 		}
 		m.fail(nil)
 		time.Sleep(time.Minute)
-		s.Discard(s.DeadLetters()[0].ID)
+		s.Discard(s.DeadLetters(0, 1000)[0].ID)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		s.mu.Lock()

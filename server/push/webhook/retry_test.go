@@ -99,7 +99,7 @@ func TestSilenceIsAFailure(t *testing.T) {
 		s.Notify(occupied("a"))
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		letters := s.DeadLetters()
+		letters := s.DeadLetters(0, 1000)
 		if len(letters) != 1 || letters[0].Reason != "no answer in time" {
 			t.Errorf("%+v", letters)
 		}
@@ -116,7 +116,7 @@ func TestAttemptsEndInADeadLetter(t *testing.T) {
 		created := time.Now()
 		s.Notify(occupied("a"))
 		time.Sleep(10 * time.Minute)
-		letters := s.DeadLetters()
+		letters := s.DeadLetters(0, 1000)
 		if len(letters) != 1 || len(r.requests()) != 5 {
 			t.Fatalf("%d letters after %d requests", len(letters), len(r.requests()))
 		}
@@ -132,8 +132,8 @@ func TestAttemptsEndInADeadLetter(t *testing.T) {
 			t.Fatalf("%d requeued", n)
 		}
 		time.Sleep(10 * time.Minute)
-		if got := r.requests(); len(got) != 7 || got[6].body != got[0].body || len(s.DeadLetters()) != 0 || s.Stats().Delivered != 1 {
-			t.Errorf("%d requests, %d letters", len(got), len(s.DeadLetters()))
+		if got := r.requests(); len(got) != 7 || got[6].body != got[0].body || len(s.DeadLetters(0, 1000)) != 0 || s.Stats().Delivered != 1 {
+			t.Errorf("%d requests, %d letters", len(got), len(s.DeadLetters(0, 1000)))
 		}
 	})
 }
@@ -146,11 +146,11 @@ func TestDiscard(t *testing.T) {
 		s.Notify(occupied("a"))
 		s.Notify(occupied("b"))
 		synctest.Wait()
-		letters := s.DeadLetters()
+		letters := s.DeadLetters(0, 1000)
 		if len(letters) != 2 || s.Discard(letters[0].ID) != 1 || s.Discard(letters[0].ID) != 0 {
 			t.Fatalf("%+v", letters)
 		}
-		if left := s.DeadLetters(); len(left) != 1 || left[0].ID != letters[1].ID {
+		if left := s.DeadLetters(0, 1000); len(left) != 1 || left[0].ID != letters[1].ID {
 			t.Errorf("left: %+v", left)
 		}
 	})
@@ -175,7 +175,7 @@ func TestRetryAge(t *testing.T) {
 			t.Errorf("after: %+v", st)
 		}
 		// Requeued it is as young as any.
-		s.Requeue(s.DeadLetters()[0].ID)
+		s.Requeue(s.DeadLetters(0, 1000)[0].ID)
 		time.Sleep(30 * time.Minute)
 		if st := s.Stats(); st.DeadLetters != 99 || st.Pending != 1 {
 			t.Errorf("requeued: %+v", st)
