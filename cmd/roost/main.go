@@ -31,8 +31,9 @@ const (
 
 const description = `roost serves very many WebSocket connections from an event loop, and talks to a server that does.
 
-Every flag can be set in the environment: --listen as ROOST_LISTEN, --app-id as ROOST_APP_ID.
-A flag on the command line wins over the environment, and that over the default.
+A flag whose help names a variable can be set in the environment: --listen as ROOST_LISTEN.
+A flag on the command line wins over the environment, that over the file of serve --config,
+and that over the default.
 
 Exit codes: 0 done, or ended after a drain, 1 failed while serving or a second signal cut the drain short,
 2 wrong flag, environment variable or configuration file, 3 cannot listen on an address,
