@@ -12,29 +12,29 @@ import (
 
 // appTable is one [[apps]] of a file: push.App, and who hears of the app.
 type appTable struct {
-	ID                string         `toml:"id"`
-	Key               string         `toml:"key"`
-	Secret            string         `toml:"secret"`
-	SecretFile        string         `toml:"secret_file"`
-	Disabled          bool           `toml:"disabled"`
-	ClientEvents      bool           `toml:"client_events"`
-	SubscriptionCount bool           `toml:"subscription_count"`
-	DeflatePrivate    bool           `toml:"deflate_private"`
-	TLSOnly           bool           `toml:"tls_only"`
-	Origins           []string       `toml:"origins"`
-	AuthorisedWithin  duration       `toml:"authorised_within"`
-	CountOnly         []string       `toml:"count_only"`
-	CacheTTL          duration       `toml:"cache_ttl"`
-	History           []historyTable `toml:"history"`
-	Tokens            tokensTable    `toml:"tokens"`
-	Limits            limitsTable    `toml:"limits"`
-	Webhooks          []webhookTable `toml:"webhooks"`
+	ID                string           `toml:"id"`
+	Key               string           `toml:"key"`
+	Secret            string           `toml:"secret"`
+	SecretFile        string           `toml:"secret_file"`
+	Disabled          bool             `toml:"disabled"`
+	ClientEvents      bool             `toml:"client_events"`
+	SubscriptionCount bool             `toml:"subscription_count"`
+	DeflatePrivate    bool             `toml:"deflate_private"`
+	TLSOnly           bool             `toml:"tls_only"`
+	Origins           []string         `toml:"origins"`
+	AuthorisedWithin  optionalDuration `toml:"authorised_within"`
+	CountOnly         []string         `toml:"count_only"`
+	CacheTTL          duration         `toml:"cache_ttl"`
+	History           []historyTable   `toml:"history"`
+	Tokens            tokensTable      `toml:"tokens"`
+	Limits            limitsTable      `toml:"limits"`
+	Webhooks          []webhookTable   `toml:"webhooks"`
 }
 
 // historyTable is one [[apps.history]]: push.HistoryRule.
 type historyTable struct {
 	Pattern      string      `toml:"pattern"`
-	Size         int         `toml:"size"`
+	Size         quantity    `toml:"size"`
 	TTL          duration    `toml:"ttl"`
 	ClientEvents bool        `toml:"client_events"`
 	Rewind       rewindTable `toml:"rewind"`
@@ -42,24 +42,24 @@ type historyTable struct {
 
 // rewindTable is push.Rewind.
 type rewindTable struct {
-	Count int      `toml:"count"`
-	Age   duration `toml:"age"`
+	Count int              `toml:"count"`
+	Age   optionalDuration `toml:"age"`
 }
 
 // limitsTable is push.AppLimits.
 type limitsTable struct {
-	Connections           int      `toml:"connections"`
-	ChannelsPerConnection int      `toml:"channels_per_connection"`
-	Data                  byteSize `toml:"data"`
-	ChannelsPerEvent      int      `toml:"channels_per_event"`
-	PresenceMembers       int      `toml:"presence_members"`
-	Member                byteSize `toml:"member"`
-	ClientEventsPerSecond int      `toml:"client_events_per_second"`
-	CallsPerSecond        int      `toml:"calls_per_second"`
-	Cache                 byteSize `toml:"cache"`
-	HistoryChannels       int      `toml:"history_channels"`
-	HistoryChannel        byteSize `toml:"history_channel"`
-	History               byteSize `toml:"history"`
+	Connections           quantity `toml:"connections"`
+	ChannelsPerConnection quantity `toml:"channels_per_connection"`
+	Data                  size     `toml:"data"`
+	ChannelsPerEvent      quantity `toml:"channels_per_event"`
+	PresenceMembers       quantity `toml:"presence_members"`
+	Member                size     `toml:"member"`
+	ClientEventsPerSecond quantity `toml:"client_events_per_second"`
+	CallsPerSecond        quantity `toml:"calls_per_second"`
+	Cache                 size     `toml:"cache"`
+	HistoryChannels       quantity `toml:"history_channels"`
+	HistoryChannel        size     `toml:"history_channel"`
+	History               size     `toml:"history"`
 }
 
 // webhookTable is one [[apps.webhooks]]: webhook.Endpoint.
@@ -88,18 +88,18 @@ type webhooksTable struct {
 
 // webhookLimitsTable is webhook.Limits.
 type webhookLimitsTable struct {
-	Notice             byteSize `toml:"notice"`
-	Inbox              byteSize `toml:"inbox"`
-	Held               byteSize `toml:"held"`
-	EndpointsPerApp    int      `toml:"endpoints_per_app"`
-	BatchEvents        int      `toml:"batch_events"`
-	Batch              byteSize `toml:"batch"`
-	InFlight           int      `toml:"in_flight"`
-	Attempts           int      `toml:"attempts"`
-	EndpointDeliveries int      `toml:"endpoint_deliveries"`
-	Pending            byteSize `toml:"pending"`
-	DeadLetters        int      `toml:"dead_letters"`
-	Dead               byteSize `toml:"dead"`
+	Notice             size     `toml:"notice"`
+	Inbox              size     `toml:"inbox"`
+	Held               size     `toml:"held"`
+	EndpointsPerApp    quantity `toml:"endpoints_per_app"`
+	BatchEvents        quantity `toml:"batch_events"`
+	Batch              size     `toml:"batch"`
+	InFlight           quantity `toml:"in_flight"`
+	Attempts           quantity `toml:"attempts"`
+	EndpointDeliveries quantity `toml:"endpoint_deliveries"`
+	Pending            size     `toml:"pending"`
+	DeadLetters        quantity `toml:"dead_letters"`
+	Dead               size     `toml:"dead"`
 }
 
 // app returns what the table says of an app. The secret may be in a file of its
@@ -117,23 +117,23 @@ func (t *appTable) app(f *file) (push.App, error) {
 		CountOnly:         t.CountOnly,
 		CacheTTL:          t.CacheTTL.Duration,
 		Limits: push.AppLimits{
-			Connections:           t.Limits.Connections,
-			ChannelsPerConnection: t.Limits.ChannelsPerConnection,
-			DataBytes:             int(t.Limits.Data),
-			ChannelsPerEvent:      t.Limits.ChannelsPerEvent,
-			PresenceMembers:       t.Limits.PresenceMembers,
-			MemberBytes:           int(t.Limits.Member),
-			ClientEventsPerSecond: t.Limits.ClientEventsPerSecond,
-			CallsPerSecond:        t.Limits.CallsPerSecond,
-			CacheBytes:            int(t.Limits.Cache),
-			HistoryChannels:       t.Limits.HistoryChannels,
-			HistoryChannelBytes:   int(t.Limits.HistoryChannel),
-			HistoryBytes:          int(t.Limits.History),
+			Connections:           t.Limits.Connections.n,
+			ChannelsPerConnection: t.Limits.ChannelsPerConnection.n,
+			DataBytes:             int(t.Limits.Data.byteSize),
+			ChannelsPerEvent:      t.Limits.ChannelsPerEvent.n,
+			PresenceMembers:       t.Limits.PresenceMembers.n,
+			MemberBytes:           int(t.Limits.Member.byteSize),
+			ClientEventsPerSecond: t.Limits.ClientEventsPerSecond.n,
+			CallsPerSecond:        t.Limits.CallsPerSecond.n,
+			CacheBytes:            int(t.Limits.Cache.byteSize),
+			HistoryChannels:       t.Limits.HistoryChannels.n,
+			HistoryChannelBytes:   int(t.Limits.HistoryChannel.byteSize),
+			HistoryBytes:          int(t.Limits.History.byteSize),
 		},
 	}
 	for _, h := range t.History {
 		app.History = append(app.History, push.HistoryRule{
-			Pattern: h.Pattern, Size: h.Size, TTL: h.TTL.Duration, ClientEvents: h.ClientEvents,
+			Pattern: h.Pattern, Size: h.Size.n, TTL: h.TTL.Duration, ClientEvents: h.ClientEvents,
 			Rewind: push.Rewind{Count: h.Rewind.Count, Age: h.Rewind.Age.Duration},
 		})
 	}
@@ -190,18 +190,18 @@ func (t *webhooksTable) config(f *file) webhook.Config {
 		RetryMax:       t.RetryMax.Duration,
 		RetryAge:       t.RetryAge.Duration,
 		Limits: webhook.Limits{
-			NoticeBytes:        int(l.Notice),
-			InboxBytes:         int(l.Inbox),
-			HeldBytes:          int(l.Held),
-			EndpointsPerApp:    l.EndpointsPerApp,
-			BatchEvents:        l.BatchEvents,
-			BatchBytes:         int(l.Batch),
-			InFlight:           l.InFlight,
-			Attempts:           l.Attempts,
-			EndpointDeliveries: l.EndpointDeliveries,
-			PendingBytes:       int(l.Pending),
-			DeadLetters:        l.DeadLetters,
-			DeadBytes:          int(l.Dead),
+			NoticeBytes:        int(l.Notice.byteSize),
+			InboxBytes:         int(l.Inbox.byteSize),
+			HeldBytes:          int(l.Held.byteSize),
+			EndpointsPerApp:    l.EndpointsPerApp.n,
+			BatchEvents:        l.BatchEvents.n,
+			BatchBytes:         int(l.Batch.byteSize),
+			InFlight:           l.InFlight.n,
+			Attempts:           l.Attempts.n,
+			EndpointDeliveries: l.EndpointDeliveries.n,
+			PendingBytes:       int(l.Pending.byteSize),
+			DeadLetters:        l.DeadLetters.n,
+			DeadBytes:          int(l.Dead.byteSize),
 		},
 	}
 	if t.Path != "" {

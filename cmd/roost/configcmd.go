@@ -40,7 +40,8 @@ type configSummary struct {
 	Admin    string   `json:"admin"`
 }
 
-// Run does what serve does with the file and the environment, up to serving.
+// Run does what serve does with the file and the environment, up to what depends
+// on the machine: whether descriptors and memory are enough, and addresses free.
 func (c *checkconfigCmd) Run(env environment) error {
 	var flags cli
 	parser, err := newParser(&flags, env)
@@ -53,6 +54,9 @@ func (c *checkconfigCmd) Run(env environment) error {
 	t, err := flags.Serve.tenants()
 	if err != nil {
 		return exitf(exitUsage, "%v", err)
+	}
+	if err := flags.Serve.check(t); err != nil {
+		return err
 	}
 	sum := configSummary{
 		File: c.File, Apps: []string{}, Webhooks: t.endpoints(),
@@ -68,8 +72,10 @@ func (c *checkconfigCmd) Run(env environment) error {
 	}
 	fmt.Fprintf(env.stdout, "good: listens on %s, admin on %s, %s, %s\n",
 		sum.Listen, sum.Admin, count(len(sum.Apps), "app"), count(sum.Webhooks, "webhook"))
-	for _, id := range sum.Apps {
-		fmt.Fprintf(env.stdout, "  app %s\n", id)
+	for _, app := range t.apps {
+		if !t.made {
+			fmt.Fprintf(env.stdout, "  app %s\n", app.ID)
+		}
 	}
 	if t.made {
 		fmt.Fprintln(env.stdout, "no app is configured: serve would make one for each run")

@@ -233,7 +233,7 @@ func TestDeflateFlags(t *testing.T) {
 	}
 	out, err := exec.Command(binary, "echo", "--listen", "127.0.0.1:0", "--deflate", "--deflate-level", "10").CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(string(out), "Deflate.Level") {
+	if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(string(out), "--deflate-level is 10") {
 		t.Errorf("level 10: %v, %s", err, out)
 	}
 }

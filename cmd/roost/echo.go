@@ -13,12 +13,12 @@ import (
 type echoCmd struct {
 	Listen         address         `required:"" placeholder:"HOST:PORT" help:"Where to serve: HOST:PORT, or unix:PATH."`
 	Admin          optionalAddress `default:"off" placeholder:"HOST:PORT" help:"Health, metrics and profiles; off by default."`
-	Workers        int             `xor:"where" placeholder:"N" help:"How many callbacks may block at a time (256)."`
+	Workers        quantity        `xor:"where" placeholder:"N" help:"How many callbacks may block at a time (256)."`
 	Inline         bool            `xor:"where" help:"Run callbacks on the loops, as handlers that never block may."`
-	Loops          int             `placeholder:"N" help:"Event loops; one per core by default."`
-	MaxConnections int             `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
+	Loops          quantity        `placeholder:"N" help:"Event loops; one per core by default."`
+	MaxConnections quantity        `placeholder:"N" help:"Connections at a time; what the descriptor limit allows by default."`
 	MaxMessage     byteSize        `default:"16MiB" placeholder:"BYTES" help:"Largest message (${default})."`
-	MaxFragments   int             `default:"100000" placeholder:"N" help:"Frames a message may be cut into (${default})."`
+	MaxFragments   quantity        `default:"100000" placeholder:"N" help:"Frames a message may be cut into (${default})."`
 	MaxOutbound    byteSize        `default:"64MiB" placeholder:"BYTES" help:"Bytes that may wait for a client that reads slowly (${default})."`
 	MaxHeld        byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
 	PingInterval   period          `default:"30s" placeholder:"D" help:"Silence after which a client is pinged, or off (${default})."`
@@ -26,14 +26,14 @@ type echoCmd struct {
 	TLS            tlsFlags        `embed:"" prefix:"tls-"`
 	KTLS           kernelTLS       `name:"ktls" default:"off" placeholder:"auto|off" help:"Whether the kernel does the TLS after the handshake, where it can: auto or off (${default}). Saves memory; needs Linux's module tls."`
 	Deflate        deflateFlags    `embed:""`
-	Drain          time.Duration   `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
+	Drain          span            `default:"10s" placeholder:"D" help:"How long a SIGTERM may take to close every connection (${default})."`
 }
 
 func (e *echoCmd) Run(env environment, logs *logFlags) error {
 	log := logs.logger(env.stderr)
 	spareMemory()
 	held := raiseDescriptors()
-	if err := held.check(e.MaxConnections); err != nil {
+	if err := held.check(e.MaxConnections.n); err != nil {
 		return err
 	}
 	certs, err := e.TLS.certificates(log)
@@ -49,7 +49,7 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 		},
 	}, config)
 	if err != nil {
-		return exitf(exitUsage, "%v", err)
+		return refused(err)
 	}
 	s := &service{log: log, server: srv, certs: certs, admin: adminPages{metrics: func(served net.Addr) http.Handler {
 		return metrics.Handler(metrics.Sources{Server: srv, Port: port(served)})
@@ -60,17 +60,17 @@ func (e *echoCmd) Run(env environment, logs *logFlags) error {
 func (e *echoCmd) config(log *slog.Logger) server.Config {
 	return server.Config{
 		Inline:  e.Inline,
-		Workers: e.Workers,
-		Loops:   e.Loops,
+		Workers: e.Workers.n,
+		Loops:   e.Loops.n,
 		Limits: server.Limits{
-			Conns:           e.MaxConnections,
+			Conns:           e.MaxConnections.n,
 			ConnsPerAddress: -1, // load generators come from one address
 			Message:         int(e.MaxMessage),
-			Fragments:       e.MaxFragments,
+			Fragments:       e.MaxFragments.n,
 			Outbound:        int(e.MaxOutbound),
 			Held:            thisMachine().ceilings().held(e.MaxHeld),
 		},
-		Timeouts:     server.Timeouts{Drain: e.Drain},
+		Timeouts:     server.Timeouts{Drain: time.Duration(e.Drain)},
 		Deflate:      e.Deflate.config(),
 		KernelTLS:    e.KTLS.on(),
 		PingInterval: e.PingInterval.config(),

@@ -144,11 +144,23 @@ func (f *file) flag(name string) (value string, ok bool) {
 	return "", false
 }
 
-// duration is a time.Duration as files write it, "30s". It is a struct so that
+// duration is a span as files write it, "30s". It is a struct so that
 // a bare number is refused instead of taken for nanoseconds.
 type duration struct{ time.Duration }
 
 func (d *duration) UnmarshalText(text []byte) error {
+	var s span
+	if err := s.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%q is not a duration: write \"30s\" or \"2m\", or leave it out for the default", text)
+	}
+	d.Duration = time.Duration(s)
+	return nil
+}
+
+// optionalDuration is one of which 0 has a meaning of its own.
+type optionalDuration struct{ time.Duration }
+
+func (d *optionalDuration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil || parsed < 0 {
 		return fmt.Errorf("%q is not a duration: write \"30s\" or \"2m\"", text)

@@ -25,18 +25,18 @@ type serveCmd struct {
 	AdminPassword    passwordFlags   `embed:"" prefix:"admin-"`
 	MetricsPrefix    metricsPrefix   `default:"roost_" placeholder:"PREFIX" help:"What the names of metrics begin with; soketi_ for dashboards made for soketi (${default})."`
 	App              appFlags        `embed:"" prefix:"app-"`
-	MaxConnections   int             `placeholder:"N" help:"Connections at a time; what descriptors and memory allow by default."`
+	MaxConnections   quantity        `placeholder:"N" help:"Connections at a time; what descriptors and memory allow by default."`
 	Overcommit       bool            `help:"Start although the memory is not there for all connections being at all their limits at once."`
 	MaxPerAddress    ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
-	MaxSubscriptions int             `placeholder:"N" help:"Subscriptions of all clients together, beyond one for each; more are refused. By default what a sixteenth of the memory holds, 10 million at most."`
+	MaxSubscriptions quantity        `placeholder:"N" help:"Subscriptions of all clients together, beyond one for each; more are refused. By default what a sixteenth of the memory holds, 10 million at most."`
 	MaxHeld          byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
-	ActivityTimeout  time.Duration   `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
+	ActivityTimeout  span            `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix       pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
 	TLS              tlsFlags        `embed:"" prefix:"tls-"`
 	KTLS             kernelTLS       `name:"ktls" default:"off" placeholder:"auto|off" help:"Whether the kernel does the TLS after the handshake, where it can: auto or off (${default}). Saves memory; needs Linux's module tls."`
 	Deflate          deflateFlags    `embed:""`
 	Demo             bool            `help:"Serve the demos below /demo/, with an app of their own, and let the page at / send events to the channel demo, for everybody who can open them; on when an app was made."`
-	Drain            time.Duration   `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
+	Drain            span            `default:"10s" placeholder:"D" help:"Over how long a SIGTERM spreads the closing of connections (${default})."`
 }
 
 // closeReconnect tells Pusher clients to come back at once: to another node, or
@@ -55,20 +55,15 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	log := logs.logger(env.stderr)
 	spareMemory()
 	held := raiseDescriptors()
-	if err := held.check(s.MaxConnections); err != nil {
+	if err := held.check(s.MaxConnections.n); err != nil {
 		return err
 	}
 	var srv *server.Server // not there yet when the site is opened, but when it is asked
-	shown := &site{app: t.apps[0], prefix: s.PathPrefix, console: consoleURL(s.Admin), draining: func() bool { return srv.Stats().Draining }}
-	if s.Demo || t.made {
-		shown.demos = demo.New()
-	}
+	shown := s.site(t)
+	shown.draining = func() bool { return srv.Stats().Draining }
 	defer shown.close()
 	c := thisMachine().ceilings()
-	config := push.Config{
-		Apps: shown.with(t.apps), ActivityTimeout: s.ActivityTimeout,
-		Subscriptions: c.subscriptions(s.MaxSubscriptions), BacklogBytes: c.events(),
-	}
+	config := s.hub(shown.with(t.apps), c)
 	var sender *webhook.Sender
 	if s.Config != "" { // without a file there is no webhook, and never will be
 		if sender, err = newSender(t, log); err != nil {
@@ -78,7 +73,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	}
 	hub, err := push.New(config)
 	if err != nil {
-		return exitf(exitUsage, "%v", err)
+		return refused(err)
 	}
 	certs, err := s.TLS.certificates(log)
 	if err != nil {
@@ -88,18 +83,17 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if err != nil {
 		return err
 	}
-	serving := s.serving(routes, certs, log)
-	serving.Limits.Held = c.held(s.MaxHeld)
+	serving := s.serving(routes, certs, c, log)
 	most := load{apps: config.Apps, subscriptions: config.Subscriptions, events: config.BacklogBytes, webhooks: t.webhooks.Memory(t.endpoints())}
 	if most.server, err = serving.Resolve(); err != nil {
-		return exitf(exitUsage, "%v", err)
+		return refused(err)
 	}
-	if most, err = c.fit(most, s.MaxConnections, s.Overcommit); err != nil {
+	if most, err = c.fit(most, s.MaxConnections.n, s.Overcommit); err != nil {
 		return err
 	}
 	serving.Limits.Conns = most.server.Limits.Conns
 	if srv, err = hub.NewServer(serving); err != nil {
-		return exitf(exitUsage, "%v", err)
+		return refused(err)
 	}
 	running := &service{log: log, server: srv, certs: certs, admin: adminPages{
 		metrics: func(served net.Addr) http.Handler {
@@ -130,12 +124,52 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	return err
 }
 
-// serving is the server's configuration, but for what the machine has to say.
-func (s *serveCmd) serving(routes http.Handler, certs *certificates, log *slog.Logger) server.Config {
+// check does what Run does with the flags, up to what depends on the machine.
+func (s *serveCmd) check(t *tenants) error {
+	if _, err := s.AdminPassword.read(); err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	certs, err := s.TLS.certificates(log)
+	if err != nil {
+		return exitf(exitUsage, "%v", err)
+	}
+	shown, c := s.site(t), thisMachine().ceilings()
+	defer shown.close()
+	hub, err := push.New(s.hub(shown.with(t.apps), c))
+	if err != nil {
+		return refused(err)
+	}
+	srv, err := hub.NewServer(s.serving(http.NotFoundHandler(), certs, c, log))
+	if err != nil {
+		return refused(err)
+	}
+	return srv.Close()
+}
+
+// site is what is served besides WebSocket.
+func (s *serveCmd) site(t *tenants) *site {
+	shown := &site{app: t.apps[0], prefix: s.PathPrefix, console: consoleURL(s.Admin)}
+	if s.Demo || t.made {
+		shown.demos = demo.New()
+	}
+	return shown
+}
+
+// hub is the configuration of what serves apps.
+func (s *serveCmd) hub(apps []push.App, c ceilings) push.Config {
+	return push.Config{
+		Apps: apps, ActivityTimeout: time.Duration(s.ActivityTimeout),
+		Subscriptions: c.subscriptions(s.MaxSubscriptions.n), BacklogBytes: c.events(),
+	}
+}
+
+// serving is the server's configuration.
+func (s *serveCmd) serving(routes http.Handler, certs *certificates, c ceilings, log *slog.Logger) server.Config {
 	return server.Config{
 		HTTP:         routes,
-		Limits:       server.Limits{Conns: s.MaxConnections, ConnsPerAddress: s.MaxPerAddress.config()},
-		Timeouts:     server.Timeouts{Drain: s.Drain},
+		Limits:       server.Limits{Conns: s.MaxConnections.n, ConnsPerAddress: s.MaxPerAddress.config(), Held: c.held(s.MaxHeld)},
+		Timeouts:     server.Timeouts{Drain: time.Duration(s.Drain)},
 		Deflate:      s.Deflate.config(),
 		TLS:          certs.config(),
 		KernelTLS:    s.KTLS.on(),
