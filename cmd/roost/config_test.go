@@ -134,7 +134,7 @@ func TestConfigAliases(t *testing.T) {
 		}
 	}
 	both := []string{"ROOST_APP_ID=1", "ROOST_APP_KEY=k", "ROOST_APP_SECRET=s", "PUSHER_APP_ID=2", "PUSHER_APP_KEY=l", "PUSHER_APP_SECRET=s"}
-	if got := command(t, both, "checkconfig"); !strings.Contains(got.stdout, "1 app,") || !strings.Contains(got.stdout, "app 1\n") {
+	if got := command(t, both, "checkconfig"); !strings.Contains(got.stdout, "1 app,") || !strings.Contains(got.stdout, "app 1, key k\n") {
 		t.Errorf("with variables of both, checkconfig says %+v, want roost's own app alone", got)
 	}
 }

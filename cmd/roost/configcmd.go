@@ -74,7 +74,7 @@ func (c *checkconfigCmd) Run(env environment) error {
 		sum.Listen, sum.Admin, count(len(sum.Apps), "app"), count(sum.Webhooks, "webhook"))
 	for _, app := range t.apps {
 		if !t.made {
-			fmt.Fprintf(env.stdout, "  app %s\n", app.ID)
+			fmt.Fprintf(env.stdout, "  app %s, key %s\n", app.ID, app.Key)
 		}
 	}
 	if t.made {
