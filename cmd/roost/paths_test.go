@@ -85,3 +85,19 @@ func TestPathPrefix(t *testing.T) {
 		}
 	}
 }
+
+// /demo leads to /demo/ from wherever it is asked for, the query with it.
+func TestPathPrefixOfRedirects(t *testing.T) {
+	p := startServe(t, "--demo", "--path-prefix", "/pusher")
+	for _, prefix := range []string{"", "/pusher"} {
+		at := "http://" + p.addr + prefix + "/demo"
+		resp, err := http.Get(at + "?a=b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Request.URL.String(); resp.StatusCode != http.StatusOK || got != at+"/?a=b" {
+			t.Errorf("%s leads to %s, %s", at, got, resp.Status)
+		}
+	}
+}

@@ -42,6 +42,7 @@ func (s *site) open(hub *push.Hub) (http.Handler, error) {
 	mux.HandleFunc("GET /up", s.up)
 	if s.demos != nil {
 		s.demos.Start(hub)
+		mux.Handle("/demo", s.demos)
 		mux.Handle("/demo/", s.demos)
 		mux.Handle("POST /demo/events", shown)
 	}

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -84,6 +85,7 @@ func New() *Demos {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /demo/auth", d.authorise)
 	mux.HandleFunc("POST /demo/goal", d.goal)
+	mux.HandleFunc("GET /demo", toPages)
 	mux.Handle("GET /demo/", http.StripPrefix("/demo/", pages(web)))
 	d.handler = mux
 	return d
@@ -110,7 +112,7 @@ func (d *Demos) Close() {
 const policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:; " +
 	"connect-src 'self' ws: wss:; script-src 'self'; style-src 'self'"
 
-// ServeHTTP serves what is below /demo/.
+// ServeHTTP serves /demo and what is below it.
 func (d *Demos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
@@ -126,6 +128,14 @@ func (d *Demos) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 var crossOrigin = http.NewCrossOriginProtection()
+
+// toPages leads from /demo to /demo/, seen from where the browser is: what stands
+// before it, for a proxy's sake, is not known here.
+func toPages(w http.ResponseWriter, r *http.Request) {
+	to := url.URL{Path: "demo/", RawQuery: r.URL.RawQuery}
+	w.Header().Set("Location", to.String())
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
 
 // pages serves the files, each page also without its .html.
 func pages(web fs.FS) http.Handler {
