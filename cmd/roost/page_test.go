@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -29,21 +27,12 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page shows %q, without %q", text, want)
 		}
 	}
-	shots := os.Getenv("ROOST_SHOTS") // a folder to look at them
-	if shots == "" {
-		shots = t.TempDir()
-	}
-	page.do(t, map[string]any{"do": "shot", "path": filepath.Join(shots, "page.png")})
 	page.quiet(t)
 
 	phone := b.open(t, "http://"+p.addr+"/", 360, 740)
 	phone.wait(t, `document.getElementById('state').textContent === 'connected'`)
-	var overflow int
-	phone.eval(t, `document.documentElement.scrollWidth - window.innerWidth`, &overflow)
-	if overflow > 0 {
-		t.Errorf("the page is %d pixels wider than a phone", overflow)
-	}
-	phone.do(t, map[string]any{"do": "shot", "path": filepath.Join(shots, "phone.png")})
+	phone.fits(t)
+	look(t, map[string]*tab{"page": page, "phone": phone})
 	phone.quiet(t)
 }
 
