@@ -80,6 +80,22 @@ async function opened() {
   return socket;
 }
 
+// begun is the next socket, with the channel subscribed: asked is the position that
+// the plugin hands in, or true, answer what the server says of history, if it keeps any.
+async function begun(channel, asked, answer) {
+  const socket = await opened();
+  const { resume } = await socket.subscription(channel);
+  assert.equal(resume.id ?? resume, asked);
+  socket.succeed(channel, answer);
+  return socket;
+}
+
+// again is begun once the socket before has ended.
+async function again(socket, ...subscription) {
+  socket.drop();
+  return begun(...subscription);
+}
+
 // page is a Pusher object, and what it was told on a channel.
 function page(channel) {
   const pusher = new Pusher('key', { wsHost: 'x.example', cluster: '', enabledTransports: ['ws'], forceTLS: false });
@@ -110,54 +126,29 @@ const steps = {
 
   async 'a channel on which nothing came is where it was'() {
     const { pusher } = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:7', recovered: false, count: 0 });
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:7');
-    s.succeed('a', { id: 'e:9', recovered: true, count: 0 }); // two of its own, say
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:9');
-    s.succeed('a', { id: 'e:9', recovered: true, count: 0 });
+    let s = await begun('a', true, { id: 'e:7', recovered: false, count: 0 });
+    s = await again(s, 'a', 'e:7', { id: 'e:9', recovered: true, count: 0 }); // two of its own, say
+    s = await again(s, 'a', 'e:9', { id: 'e:9', recovered: true, count: 0 });
     s.receive({ event: 'pusher_internal:position', channel: 'a', id: 'e:10' });
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:10');
+    await again(s, 'a', 'e:10');
     pusher.disconnect();
   },
 
   async 'cut again amid what was missed, the rest is asked for'() {
     const { pusher, told } = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: false, count: 0 });
-    s.drop();
-    s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:4', recovered: true, count: 3 });
+    let s = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
+    s = await again(s, 'a', 'e:1', { id: 'e:4', recovered: true, count: 3 });
     s.event('a', 'e:2');
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:2');
-    s.succeed('a', { id: 'e:4', recovered: true, count: 2 });
+    s = await again(s, 'a', 'e:2', { id: 'e:4', recovered: true, count: 2 });
     s.event('a', 'e:3');
     s.event('a', 'e:4');
     assert.deepEqual(told.filter(([name]) => name.startsWith('roost:')), [['roost:recovered', { count: 2 }]]);
     // The same amid a rewind, which begins with no position at all.
     const other = page('r');
-    s = await opened();
-    await s.subscription('r');
-    s.succeed('r', { id: 'e:9', recovered: false, count: 2 });
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('r')).resume, true);
-    s.succeed('r', { id: 'e:9', recovered: false, count: 2 });
+    s = await begun('r', true, { id: 'e:9', recovered: false, count: 2 });
+    s = await again(s, 'r', true, { id: 'e:9', recovered: false, count: 2 });
     s.event('r', 'e:8');
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('r')).resume.id, 'e:8');
+    await again(s, 'r', 'e:8', { id: 'e:9', recovered: true, count: 1 });
     assert.ok(!other.told.some(([name]) => name.startsWith('roost:')));
     pusher.disconnect();
     other.pusher.disconnect();
@@ -165,26 +156,13 @@ const steps = {
 
   async 'a gap is told, and the way goes on from there'() {
     const { pusher, told } = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: false, count: 0 });
-    s.drop();
-    s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'f:5', recovered: false, count: 0 });
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'f:5');
-    s.succeed('a', { id: 'f:8', recovered: true, count: 3 });
+    let s = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
+    s = await again(s, 'a', 'e:1', { id: 'f:5', recovered: false, count: 0 });
+    s = await again(s, 'a', 'f:5', { id: 'f:8', recovered: true, count: 3 });
     s.event('a', 'f:6');
-    s.drop();
-    s = await opened();
-    await s.subscription('a');
-    s.succeed('a'); // the channel keeps no history any more
+    s = await again(s, 'a', 'f:6'); // the channel keeps no history any more
     s.event('a');
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume, true);
+    await again(s, 'a', true);
     assert.deepEqual(told.filter(([name]) => name !== 'tick' && name !== 'succeeded'),
       [['roost:gap', { since: 'e:1' }], ['roost:gap', { since: 'f:6' }]]);
     pusher.disconnect();
@@ -192,9 +170,7 @@ const steps = {
 
   async 'what pusher-js does not deliver any more has yet to come'() {
     const { pusher, told } = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: false, count: 0 });
+    let s = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
     pusher.disconnect();
     s.event('a', 'e:2');
     s.drop();
@@ -208,35 +184,23 @@ const steps = {
 
   async 'an event whose handler throws has been delivered'() {
     const { pusher } = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: false, count: 0 });
+    const s = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
     pusher.channel('a').bind('bad', () => {
       throw new Error('on purpose');
     });
     assert.throws(() => s.event('a', 'e:2', 'bad'), /on purpose/);
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:2');
+    await again(s, 'a', 'e:2');
     pusher.disconnect();
   },
 
   async 'who unsubscribes starts anew, who asks twice is left alone'() {
     const { pusher, told } = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: false, count: 0 });
-    s.drop();
-    s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: true, count: 0 });
+    let s = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
+    s = await again(s, 'a', 'e:1', { id: 'e:1', recovered: true, count: 0 });
     pusher.send_event('pusher:subscribe', { channel: 'a' });
     assert.deepEqual((await s.sends(2)).data, { channel: 'a' });
     s.succeed('a'); // as roost answers a second time
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:1');
-    s.succeed('a', { id: 'e:1', recovered: true, count: 0 });
+    s = await again(s, 'a', 'e:1', { id: 'e:1', recovered: true, count: 0 });
     assert.ok(!told.some(([name]) => name === 'roost:gap'));
     pusher.unsubscribe('a');
     pusher.subscribe('a');
@@ -248,17 +212,11 @@ const steps = {
 
   async 'two Pusher objects on a page do not disturb each other'() {
     const one = page('a');
-    let s = await opened();
-    await s.subscription('a');
-    s.succeed('a', { id: 'e:1', recovered: false, count: 0 });
+    const s = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
     const two = page('a');
-    const t = await opened();
-    assert.equal((await t.subscription('a')).resume, true);
-    t.succeed('a', { id: 'e:1', recovered: false, count: 0 });
+    const t = await begun('a', true, { id: 'e:1', recovered: false, count: 0 });
     t.event('a', 'e:2');
-    s.drop();
-    s = await opened();
-    assert.equal((await s.subscription('a')).resume.id, 'e:1');
+    await again(s, 'a', 'e:1');
     one.pusher.disconnect();
     two.pusher.disconnect();
   },
