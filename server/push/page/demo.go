@@ -4,17 +4,16 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"github.com/roost-ws/roost/server/push"
+	"github.com/roost-ws/roost/server/push/internal/rate"
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
 const (
-	sendRate  = 10      // events a second, by all pages together
-	sendBurst = 20      // events at once
+	sendRate  = 10      // events a second, and at once, by all pages together
 	bodyBytes = 8 << 10 // of one event
 )
 
@@ -25,14 +24,21 @@ type demo struct {
 	app string
 	now func() time.Time // but in tests, time.Now
 
-	mu     sync.Mutex
-	tokens float64   // guarded by mu: events that may be sent now
-	filled time.Time // guarded by mu: when tokens was right
+	mu   sync.Mutex
+	rate rate.Rate // guarded by mu
 }
 
+// crossOrigin knows requests on behalf of another site.
+var crossOrigin = http.NewCrossOriginProtection()
+
 func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !sameOrigin(r) {
+	if err := crossOrigin.Check(r); err != nil {
 		http.Error(w, "Only this server's own page may send here.", http.StatusForbidden)
+		return
+	}
+	// A form of another site can send other types without asking first.
+	if r.Header.Get("Content-Type") != "application/json" {
+		http.Error(w, "Send JSON.", http.StatusUnsupportedMediaType)
 		return
 	}
 	if !d.take() {
@@ -68,19 +74,5 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *demo) take() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
-	d.tokens = min(sendBurst, d.tokens+now.Sub(d.filled).Seconds()*sendRate)
-	d.filled = now
-	if d.tokens < 1 {
-		return false
-	}
-	d.tokens--
-	return true
-}
-
-// sameOrigin reports whether a page of this very origin made the request.
-// Browsers send Origin with every POST, and ask before they send JSON across origins.
-func sameOrigin(r *http.Request) bool {
-	origin, err := url.Parse(r.Header.Get("Origin"))
-	return err == nil && origin.Host != "" && origin.Host == r.Host && r.Header.Get("Content-Type") == "application/json"
+	return d.rate.Take(d.now(), sendRate)
 }

@@ -95,9 +95,10 @@ func TestDemoRefuses(t *testing.T) {
 		{"the page", good, nil, 204},
 		{"a channel of its choice", `{"name":"e","data":"x","channel":"other","channels":["other"]}`, nil, 204},
 		{"a page of elsewhere", good, func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403},
-		{"no origin", good, func(r *http.Request) { r.Header.Del("Origin") }, 403},
-		{"an opaque origin", good, func(r *http.Request) { r.Header.Set("Origin", "null"); r.Host = "" }, 403},
-		{"a form", good, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 403},
+		{"a page of elsewhere that hides its name", good, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+		{"an opaque origin", good, func(r *http.Request) { r.Header.Set("Origin", "null") }, 403},
+		{"no browser", good, func(r *http.Request) { r.Header.Del("Origin") }, 204},
+		{"a form", good, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
 		{"nonsense", `[]`, nil, 400},
 		{"a reserved name", `{"name":"pusher:error","data":"x"}`, nil, 400},
 		{"no data", `{"name":"e"}`, nil, 400},
@@ -122,16 +123,16 @@ func TestDemoRate(t *testing.T) {
 		}
 		return sent
 	}
-	if got := count(); got != sendBurst {
-		t.Errorf("%d at once, want %d", got, sendBurst)
+	if got := count(); got != sendRate {
+		t.Errorf("%d at once, want %d", got, sendRate)
 	}
 	now = now.Add(500 * time.Millisecond)
 	if got := count(); got != sendRate/2 {
 		t.Errorf("%d after half a second, want %d", got, sendRate/2)
 	}
 	now = now.Add(time.Hour)
-	if got := count(); got != sendBurst {
-		t.Errorf("%d after an hour, want %d", got, sendBurst)
+	if got := count(); got != sendRate {
+		t.Errorf("%d after an hour, want %d", got, sendRate)
 	}
 }
 
