@@ -34,6 +34,7 @@ func (r *reloader) reload() {
 		r.log.Error("the apps were not reloaded, those from before are served on", "err", err)
 		return
 	}
+	r.site.follow(next.apps)
 	r.log.Info("reloaded", "apps", len(next.apps), "apps_from", next.from, "webhooks", next.endpoints())
 	if !r.now.sameBut(next) {
 		r.log.Warn("only apps are reloaded: restart for the other changes to the file", "file", r.serve.Config)

@@ -114,6 +114,24 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// The page at / shows its app as it is now, and the first one when that is gone.
+func TestReloadReachesThePage(t *testing.T) {
+	path := write(t, "roost.toml", appText("1", "one")+appText("2", "two"))
+	p := start(t, nil, "serve", "--config", path, "--listen", "127.0.0.1:0", "--admin", "off", "--drain", "1s")
+	shows := func(id, key string) {
+		t.Helper()
+		status, body := get(t, "http://"+p.addr+"/")
+		if status != http.StatusOK || !strings.Contains(body, fmt.Sprintf(`"app":%q`, id)) || !strings.Contains(body, fmt.Sprintf(`"key":%q`, key)) {
+			t.Errorf("%d, and the page is not that of app %s with key %s", status, id, key)
+		}
+	}
+	shows("1", "one")
+	hangUp(t, p, path, appText("2", "two")+appText("1", "new"), "reloaded")
+	shows("1", "new")
+	hangUp(t, p, path, appText("3", "three")+appText("2", "two"), "reloaded")
+	shows("3", "three")
+}
+
 // receiver is a customer's server that hears webhooks, or refuses them.
 func receiver(t *testing.T, status int) (url string, heard *feed[string]) {
 	t.Helper()

@@ -14,7 +14,8 @@ import (
 
 // site is what is served on the clients' port besides WebSocket.
 type site struct {
-	app      push.App     // whose page is at /
+	app      push.App     // whose page is at / at first
+	page     *page.Page   // that page; made by open
 	demos    *demo.Demos  // nil without --demo
 	console  string       // where the page may look for the console; "" nowhere
 	draining func() bool  // whether new connections are unwelcome
@@ -37,6 +38,7 @@ func (s *site) open(hub *push.Hub) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.page = shown
 	mux := http.NewServeMux()
 	mux.Handle("/", shown)
 	mux.HandleFunc("GET /up", s.up)
@@ -49,6 +51,13 @@ func (s *site) open(hub *push.Hub) (http.Handler, error) {
 	s.calls = api.New(hub)
 	s.calls.Fallback, s.calls.PathPrefix = cleanPaths(mux), string(s.prefix)
 	return s.calls, nil
+}
+
+// follow gives the page at / to the first of apps if its own is not there any more.
+func (s *site) follow(apps []push.App) {
+	if !slices.ContainsFunc(apps, func(a push.App) bool { return a.ID == s.page.App() }) {
+		s.page.Show(apps[0].ID)
+	}
 }
 
 // up says whether new connections are welcome, where load balancers of Laravel's

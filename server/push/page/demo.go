@@ -20,9 +20,8 @@ const (
 // demo publishes what pages send. It is the one way to publish without a
 // signature, so it can do very little.
 type demo struct {
-	hub *push.Hub
-	app string
-	now func() time.Time // but in tests, time.Now
+	page *Page
+	now  func() time.Time // but in tests, time.Now
 
 	mu   sync.Mutex
 	rate rate.Rate // guarded by mu
@@ -57,7 +56,7 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = text.Pick(fields[:], "name", "data")
 	}
 	if err == nil {
-		err = d.hub.Publish(d.app, push.Event{Channels: []string{Channel}, Name: fields[0], Data: fields[1]})
+		err = d.page.hub.Publish(d.page.App(), push.Event{Channels: []string{Channel}, Name: fields[0], Data: fields[1]})
 	}
 	var refused *push.EventError
 	switch {

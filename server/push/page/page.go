@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/roost-ws/roost/server/push"
@@ -39,33 +40,58 @@ type Config struct {
 	Version string
 }
 
+// Page serves one app's page. Make it with New.
+type Page struct {
+	hub    *push.Hub
+	app    atomic.Pointer[string] // its id
+	config Config
+	routes *http.ServeMux
+}
+
 // New returns the page for an app of hub, at /, with its endpoint at /demo/events,
 // and the plugin for pusher-js at /roost.js and /roost.min.js. Everything else is 404, so that it can be the api.Handler's Fallback.
-func New(hub *push.Hub, appID string, config Config) (http.Handler, error) {
-	app, ok := hub.App(appID)
-	if !ok {
+func New(hub *push.Hub, appID string, config Config) (*Page, error) {
+	if _, ok := hub.App(appID); !ok {
 		return nil, fmt.Errorf("page: %w: %s", push.ErrNoApp, appID)
 	}
-	html, err := render(app, config)
-	if err != nil {
-		return nil, err
-	}
-	d := &demo{hub: hub, app: appID, now: time.Now}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", policy)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Cache-Control", "no-store")
-		w.Write(html)
-	})
-	mux.HandleFunc("GET /roost.js", script(plugin))
-	mux.HandleFunc("GET /roost.min.js", script(pluginMin))
+	p := &Page{hub: hub, config: config, routes: http.NewServeMux()}
+	p.Show(appID)
+	p.routes.HandleFunc("GET /{$}", p.page)
+	p.routes.HandleFunc("GET /roost.js", script(plugin))
+	p.routes.HandleFunc("GET /roost.min.js", script(pluginMin))
 	if config.Demo {
-		mux.Handle("POST /demo/events", d)
+		p.routes.Handle("POST /demo/events", &demo{page: p, now: time.Now})
 	}
-	return mux, nil
+	return p, nil
+}
+
+// Show makes it the page of an app, which the hub has or is about to have.
+func (p *Page) Show(appID string) { p.app.Store(&appID) }
+
+// App is the id of the app whose page it is.
+func (p *Page) App() string { return *p.app.Load() }
+
+// ServeHTTP implements http.Handler.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.routes.ServeHTTP(w, r) }
+
+// page shows the app as it is now: its key may change while it is served.
+func (p *Page) page(w http.ResponseWriter, _ *http.Request) {
+	app, ok := p.hub.App(p.App())
+	if !ok {
+		http.Error(w, "The app of this page is not served any more.", http.StatusServiceUnavailable)
+		return
+	}
+	html, err := render(app, p.config)
+	if err != nil {
+		http.Error(w, "Internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(html)
 }
 
 // render puts what the page has to know into it. The JSON stands in a script

@@ -17,7 +17,7 @@ import (
 
 var app = push.App{ID: "42", Key: "the-key", Secret: "the-</script>-secret"}
 
-func newPage(t *testing.T, config Config) (*push.Hub, http.Handler) {
+func newPage(t *testing.T, config Config) (*push.Hub, *Page) {
 	t.Helper()
 	hub, err := push.New(push.Config{Apps: []push.App{app}})
 	if err != nil {
@@ -56,6 +56,36 @@ func TestPage(t *testing.T) {
 	}
 	if strings.Contains(policy, "unsafe") || regexp.MustCompile(`<[^>]+ style=| on[a-z]+="|<(img|link|iframe)[^>]+(src|href)="(https?:)?//`).MatchString(html) {
 		t.Error("the page needs more than its policy gives")
+	}
+}
+
+// The page follows its app to another key, and another app when it is told.
+func TestPageOfAppThatChanges(t *testing.T) {
+	hub, p := newPage(t, Config{Demo: true})
+	shows := func(want string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%d, and %s is not in the page", w.Code, want)
+		}
+	}
+	set := func(app push.App) {
+		t.Helper()
+		if err := hub.SetApps([]push.App{app}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed := app
+	changed.Key = "new-key"
+	set(changed)
+	shows(`"app":"42","channel":"demo","console":"","demo":true,"key":"new-key"`)
+	set(push.App{ID: "43", Key: "other-key", Secret: "s"})
+	shows("not served any more")
+	p.Show("43")
+	shows(`"app":"43","channel":"demo","console":"","demo":true,"key":"other-key"`)
+	if got := send(p, `{"name":"e","data":"x"}`, nil); got != 204 {
+		t.Errorf("sending to the other app: %d", got)
 	}
 }
 
@@ -114,9 +144,9 @@ func TestDemoRefuses(t *testing.T) {
 
 // All pages together send as much as one may.
 func TestDemoRate(t *testing.T) {
-	hub, _ := newPage(t, Config{})
+	_, p := newPage(t, Config{})
 	now := time.Unix(1, 0)
-	d := &demo{hub: hub, app: app.ID, now: func() time.Time { return now }}
+	d := &demo{page: p, now: func() time.Time { return now }}
 	count := func() (sent int) {
 		for send(d, `{"name":"e","data":"x"}`, nil) == 204 {
 			sent++
