@@ -75,7 +75,7 @@ type Conn struct {
 	slot    uint32
 	gen     uint32
 	loop    *Loop
-	session Session
+	session Session   // changes under mu, for the leader looks at it, too
 	out     *outbound // the pointer and what it points to are guarded by mu; nil when nothing waits
 	in      *stash    // bytes that the session did not use; nil as a rule
 	mu      sync.Mutex

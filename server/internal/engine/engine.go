@@ -241,7 +241,9 @@ func (e *Engine) Sessions(loop int) iter.Seq[Session] {
 			if c == nil {
 				continue
 			}
+			c.mu.Lock()
 			s := c.session
+			c.mu.Unlock()
 			if t, ok := s.(*secured); ok {
 				s = t.Session
 			}

@@ -38,9 +38,17 @@ func (s *secured) offload() {
 	}
 	if done {
 		c.loop.e.Counts.TLSOffloaded.Add(1)
-		c.session = s.Session
-		c.flags = c.flags&^flagSecure | flagKernel
+		s.leaveToKernel()
 	}
+}
+
+// leaveToKernel makes the connection a plain one.
+func (s *secured) leaveToKernel() {
+	c := s.c
+	c.flags = c.flags&^flagSecure | flagKernel
+	c.mu.Lock()
+	c.session = s.Session
+	c.mu.Unlock()
 }
 
 // control deals with an error of a read that the kernel decrypts. It reports
@@ -48,8 +56,7 @@ func (s *secured) offload() {
 // proper end.
 func (c *Conn) control(err *error) (again bool) {
 	if errors.Is(*err, syscall.EIO) {
-		*err = secure.Control(int(c.fd))
-		if *err == nil || c.fault(*err) == sys.Again {
+		if *err = secure.Control(int(c.fd)); c.fault(*err) == sys.Again {
 			return true
 		}
 	}
