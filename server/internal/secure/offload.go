@@ -112,9 +112,9 @@ func (s *Stream) Offload(fd int) (done bool, err error) {
 	return true, nil
 }
 
-// Control takes what a read on an offloaded fd said EIO to. It returns io.EOF
-// for the client's close_notify and for the end of the stream, and nil when
-// there was nothing.
+// Control takes what a read on an offloaded fd said EIO to, and returns what
+// that means: io.EOF for the client's close_notify and for the end of the
+// stream, the kernel's EAGAIN when there was nothing, or what ends the connection.
 func Control(fd int) error {
 	var b [512]byte
 	n, typ, err := ktls.ReceiveRecord(fd, b[:])

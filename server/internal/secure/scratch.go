@@ -32,7 +32,8 @@ func (c *Scratch) Free() { scratches.Put(c) }
 // method that gives them back. They are ordinary fields of package bytes, whose
 // zero values are ready for use, and fields says where they are. In a version of
 // crypto/tls that has no such fields nothing is lent and nothing is released:
-// connections only cost more.
+// connections cost more, and nobody knows of a record that is not whole. Torn is
+// 0 then, so that no deadline ends such a record, and Kept does not count it.
 var fields = func() (at struct {
 	rawInput, input, hand uintptr
 	known                 bool
