@@ -182,20 +182,22 @@ func (q *shaking) relieve(now Tick) {
 // victim finds, under mu, the handshake that has waited longest for its client,
 // if it has for long while others wait for a place: clients that never answer
 // must not keep out those that would.
-func (q *shaking) victim(now Tick) (oldest begun) {
+func (q *shaking) victim(now Tick) begun {
 	if q.waiting.len() == 0 || q.begun < q.most {
 		return begun{}
 	}
-	for q.order.len() > 0 {
-		if oldest = q.order.first(); !oldest.h.over.Load() {
-			break
-		}
-		q.order.pop()
-	}
-	if q.order.len() == 0 || now < oldest.since+q.patience() {
+	q.trim()
+	if q.order.len() == 0 || now < q.order.first().since+q.patience() {
 		return begun{}
 	}
 	return q.order.pop()
+}
+
+// trim forgets, under mu, those that are over and older than all others.
+func (q *shaking) trim() {
+	for q.order.len() > 0 && q.order.first().h.over.Load() {
+		q.order.pop()
+	}
 }
 
 // patience is how long a handshake may wait for its client while others wait for
@@ -227,9 +229,6 @@ func (q *shaking) next() *secured {
 		}
 		s := take()
 		q.begun++
-		for q.order.len() > 0 && q.order.first().h.over.Load() {
-			q.order.pop()
-		}
 		q.order.push(begun{s.c, s.shake, s.c.Now()})
 		return s
 	}
@@ -242,6 +241,7 @@ func (q *shaking) release(h *shake) {
 	h.over.Store(true)
 	q.mu.Lock()
 	q.begun--
+	q.trim()
 	hire := q.hire()
 	q.mu.Unlock()
 	if hire {
