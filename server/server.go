@@ -97,6 +97,7 @@ func New(h Handler, cfg Config) (*Server, error) {
 			cfg.TLS = secure.Offloading(cfg.TLS)
 		}
 	}
+	s.cfg.KernelTLS = cfg.KernelTLS
 	s.engine, err = engine.New(engine.Config{
 		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
 		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,

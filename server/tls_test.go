@@ -18,6 +18,8 @@ import (
 	coder "github.com/coder/websocket"
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
+
+	"github.com/roost-ws/roost/server/internal/ktls"
 )
 
 // secureSite is a site that speaks TLS, and what its clients trust.
@@ -471,4 +473,20 @@ func TestTLSSlowReader(t *testing.T) {
 		}
 		_ = deaf
 	})
+}
+
+// Config says what is in force: no TLS in the kernel where the kernel has none,
+// or where there is no TLS at all.
+func TestTLSConfigInForce(t *testing.T) {
+	watch(t)
+	if overTLS() {
+		t.Skip("every server of the suite speaks TLS")
+	}
+	if plain := startIdle(t, Handler{}, Config{KernelTLS: true}); plain.Config().KernelTLS {
+		t.Error("a server without TLS leaves it to the kernel")
+	}
+	able := ktls.Available() == nil
+	if got := startIdle(t, Handler{}, Config{TLS: suiteTLS().server, KernelTLS: true}).Config().KernelTLS; got != able {
+		t.Errorf("TLS is left to the kernel: %v; the kernel can do it: %v", got, able)
+	}
 }
