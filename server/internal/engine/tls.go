@@ -83,8 +83,7 @@ func (s *secured) Data(in []byte) (used, calls int) {
 	case s.deaf:
 		return s.Session.Data(in)
 	case s.shake != nil:
-		s.greet(in)
-		return len(in), 0
+		return s.greet(in), 0
 	}
 	scratch := secure.NewScratch()
 	defer scratch.Free()

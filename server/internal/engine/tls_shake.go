@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"crypto/tls"
 	"slices"
 	"sync"
@@ -13,7 +12,7 @@ import (
 // shake is a handshake that is not done.
 type shake struct {
 	hello  secure.Collector
-	raw    []byte // bytes received that the handshake was not given: a ClientHello that is not whole, or the next step's
+	raw    []byte // bytes received for the next step, at most Config.ClientHello
 	due    Tick
 	holder atomic.Uint32 // who has the stream, raw, and what follows
 	begun  bool          // it counts against TLSHandshakes
@@ -58,29 +57,34 @@ type begun struct {
 	since Tick
 }
 
-// greet takes bytes that came before the handshake was done. While the stream
-// is a runner's nothing is read, so the kernel holds what comes then.
-func (s *secured) greet(in []byte) {
+// greet takes bytes that came before the handshake was done, as many as one step
+// may need; the others are input that is left for later, and count as such. While
+// the stream is a runner's nothing is read, so the kernel holds what comes then.
+func (s *secured) greet(in []byte) (used int) {
 	if len(in) == 0 {
-		return
+		return 0
 	}
 	h, q := s.shake, &s.c.loop.e.shaking
-	h.raw = append(h.raw, in...)
+	used = min(len(in), q.hello)
 	if !h.begun {
 		whole, err := h.hello.Add(in, q.hello)
 		if err != nil {
 			s.shake.raw = nil
 			s.stream.Alert(secure.Reply(err))
 			s.fail(err)
-			return
+			return len(in)
 		}
-		if !whole {
-			return
+		used = h.hello.Seen() - len(h.raw)
+		if h.raw = append(h.raw, in[:used]...); !whole {
+			return used
 		}
+	} else {
+		h.raw = append(h.raw, in[:used]...)
 	}
 	h.holder.Store(withRunner)
 	s.c.flags |= flagPaused
 	q.push(s)
+	return used
 }
 
 // stepped: a runner gave the stream back.
@@ -100,7 +104,7 @@ func (s *secured) stepped() {
 	s.shake = nil
 	c.loop.e.Counts.TLSHandshakes.Add(1)
 	if left := s.stream.Unread(); len(left) > 0 {
-		c.stow(bytes.Clone(left))
+		c.stow(slices.Concat(left, c.take()))
 	}
 	c.flush()
 	s.Session.Tick(c.Now()) // sets the session's own deadline again

@@ -63,6 +63,9 @@ func (c *Collector) Add(b []byte, max int) (whole bool, err error) {
 	return false, nil
 }
 
+// Seen returns how many bytes Add has looked at: with a whole ClientHello, those of its records.
+func (c *Collector) Seen() int { return c.raw }
+
 // recordHead takes the next byte of a record's head.
 func (c *Collector) recordHead(x byte, max int) error {
 	switch c.have {
