@@ -61,8 +61,9 @@ func (c *Conn) limits() *wire.Limits {
 // pointer because a slice would cost an allocation.
 type scratch struct{ b []byte }
 
-// scratchMax is the largest memory that is kept for other messages.
-const scratchMax = 1<<20 + 1<<10
+// scratchMax is the largest memory that is kept for other messages: a message of
+// a mebibyte fits, with what it may refer to and the room that inflating wants.
+const scratchMax = 1<<20 + 4<<10
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 

@@ -12,8 +12,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/deflate"
 )
 
 const rsv1 = 0x40
@@ -24,11 +26,18 @@ const offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_b
 // squeeze is the payload of a compressed message.
 func squeeze(message string) string {
 	var b bytes.Buffer
-	z, _ := flate.NewWriter(&b, flate.BestSpeed) // the level is one
+	z := squeezers.Get().(*flate.Writer)
+	defer squeezers.Put(z)
+	z.Reset(&b)
 	io.WriteString(z, message)
 	z.Flush()
 	return string(b.Bytes()[:b.Len()-4])
 }
+
+var squeezers = sync.Pool{New: func() any {
+	z, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is one
+	return z
+}}
 
 // deflated is a compressed message in one frame.
 func deflated(op ws.OpCode, message string) []byte {
@@ -291,22 +300,28 @@ func TestDeflateBroadcast(t *testing.T) {
 	}
 }
 
-// Row C13: many connections, random sizes, fragments and cuts; every message
+// Row C13: a thousand connections, random sizes, fragments and cuts; every message
 // comes back as itself.
 func TestDeflateMixUp(t *testing.T) {
 	modes(t, func(t *testing.T, inline bool) {
-		st := start(t, echoing, Config{Inline: inline, Deflate: Deflate{Enabled: true, MinSize: -1}})
-		var wg sync.WaitGroup
-		for i := range 40 {
+		const conns, each = 1000, 3
+		st := start(t, echoing, Config{Inline: inline, PingInterval: -1, Deflate: Deflate{Enabled: true, MinSize: -1}})
+		var clients []*client
+		for i := range conns {
 			c := st.dial()
 			if i%4 == 0 {
 				c.open("/") // it gets its own bytes, and nobody else's
 			} else {
 				c.open("/", offer)
 			}
+			clients = append(clients, c)
+		}
+		var wg sync.WaitGroup
+		for i, c := range clients {
+			c.SetDeadline(time.Now().Add(3 * patience)) // they all want the same processors
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(7, uint64(i)))
-				for j := range 30 {
+				for j := range each {
 					message := quotes(i*1000+j, 20+r.IntN(1<<r.IntN(15)))
 					if i%4 == 0 {
 						c.Write(text(message))
@@ -324,6 +339,24 @@ func TestDeflateMixUp(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// Row C1: the memory that a largest message is inflated into serves the next one:
+// to make it anew costs ten times what inflating does.
+func TestDeflateScratch(t *testing.T) {
+	const limit = 1 << 20 // the default of Limits.Message
+	bomb := []byte(squeeze(strings.Repeat("\x00", 2*limit)))
+	random := make([]byte, limit)
+	rand.NewChaCha8([32]byte{1}).Read(random)
+	for name, payload := range map[string][]byte{"a bomb": bomb, "what does not compress": []byte(squeeze(string(random)))} {
+		var past [deflate.ContextBytes]byte
+		if b, _ := deflate.Inflate(past[:0], payload, limit); cap(b) > scratchMax {
+			t.Errorf("%s: %d bytes of memory", name, cap(b))
+		}
+		if b, _ := deflate.Inflate(past[:], payload, limit); cap(b) > scratchMax {
+			t.Errorf("%s, after others: %d bytes of memory", name, cap(b))
+		}
+	}
 }
 
 // Config.Deflate.Level has limits.

@@ -2,7 +2,6 @@ package deflate
 
 import (
 	"encoding/binary"
-	"slices"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -173,6 +172,9 @@ func (z *inflater) stored() error {
 	if n > z.limit-(len(z.out)-z.start) {
 		return wire.ErrMessageTooBig
 	}
+	if n > cap(z.out)-len(z.out) {
+		z.grow(n)
+	}
 	for ; n > 0 && z.nbits > 0; n-- {
 		z.out = append(z.out, byte(z.take(8)))
 	}
@@ -285,7 +287,7 @@ func (z *inflater) block(lit *[litTable]entry, dist *[distTable]entry) error {
 			return err
 		}
 		if cap(z.out)-len(z.out) < slack {
-			z.grow()
+			z.grow(0)
 			continue
 		}
 		// Near the end of the input or of the limit, one code at a time.
@@ -295,11 +297,13 @@ func (z *inflater) block(lit *[litTable]entry, dist *[distTable]entry) error {
 	}
 }
 
-// grow makes room for more output: as much again as there is, and not much more
-// than the limit leaves.
-func (z *inflater) grow() {
+// grow makes room for n bytes more of output, or as much again as there is, and
+// for no more than the limit leaves and a step. It is exact, unlike append: what a
+// largest message is inflated into is kept for the next one only if it is not larger.
+func (z *inflater) grow(n int) {
 	have := len(z.out) - z.start
-	z.out = slices.Grow(z.out, min(max(have, 2<<10), z.limit-have)+slack)
+	room := min(max(n, have, 2<<10), z.limit-have) + slack
+	z.out = append(make([]byte, 0, len(z.out)+room), z.out...)
 }
 
 // lookup finds the entry for the next bits, and how many of them it takes.
