@@ -20,6 +20,9 @@ type Case struct {
 	alone bool // heavy, or it measures: runs after the others, by itself
 	pid   bool // cannot be judged without the process id
 	plain bool // is about TCP's own bytes, which TLS hides
+	admin bool // cannot be judged without the address for operators
+
+	swells swell // what a server may make of what it sends
 
 	// One of these.
 	talk  *talk
@@ -59,6 +62,7 @@ type knock struct {
 
 	protocols  []string // offered
 	extensions string   // offered
+	extended   bool     // one of them must be accepted
 	want       []expect // for early frames
 	end        ending
 }

@@ -144,11 +144,15 @@ func (a extension) exceeds(o extension) string {
 	return ""
 }
 
-// inflater is a client's half of permessage-deflate. nil: it was not agreed on.
+// inflater is a client's half of permessage-deflate that reads. nil: it was not agreed on.
 type inflater struct {
 	window  []byte // of the messages before
 	forgets bool   // the server takes no context over
 	size    int    // of the window
+
+	// What the client's other half may do: see squeezer.
+	remembers bool // what the client sends may refer to its messages before
+	reach     int  // how far back
 }
 
 // inflaterFor reads a 101 response. What is wrong with it, judge101 says.
@@ -157,14 +161,21 @@ func inflaterFor(h http.Header) *inflater {
 	if len(all) != 1 || all[0].name != deflateName {
 		return nil
 	}
-	z := &inflater{size: 1 << 15}
+	z := &inflater{size: all[0].window("server_max_window_bits"), reach: all[0].window("client_max_window_bits")}
 	_, z.forgets = all[0].get("server_no_context_takeover")
-	if p, ok := all[0].get("server_max_window_bits"); ok {
+	_, alone := all[0].get("client_no_context_takeover")
+	z.remembers = !alone
+	return z
+}
+
+// window is the size in bytes that a parameter gives in bits.
+func (x extension) window(name string) int {
+	if p, ok := x.get(name); ok {
 		if bits, err := strconv.Atoi(p.value); err == nil && bits >= 8 && bits < 15 {
-			z.size = 1 << bits
+			return 1 << bits
 		}
 	}
-	return z
+	return 1 << 15
 }
 
 // flateEnd is what a compressed message lacks (RFC 7692, 7.2.2), and a final block for Go's reader.
@@ -190,34 +201,4 @@ func (z *inflater) inflate(payload []byte) ([]byte, error) {
 		z.window = clone(z.window[max(0, len(z.window)-z.size):])
 	}
 	return message, nil
-}
-
-// squeeze compresses a message: the payload of all its frames.
-func squeeze(message []byte, level int) []byte {
-	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, level)
-	if err != nil {
-		panic(err) // there is no such level
-	}
-	w.Write(message)
-	w.Flush()
-	return b.Bytes()[:b.Len()-4]
-}
-
-// deflated is a compressed message in one frame.
-func deflated(op byte, message []byte) Frame { return compressed(op, squeeze(message, 6)) }
-
-// compressed is a frame with RSV1 and a payload that should be compressed.
-func compressed(op byte, payload []byte) Frame {
-	return Frame{Op: op, RSV: rsv1, Mask: maskK, Payload: payload}
-}
-
-// rsv1 marks the first frame of a compressed message. RFC 7692, 6.
-const rsv1 = 0x40
-
-// inPieces is a compressed message in fragments of size bytes.
-func inPieces(op byte, payload []byte, size int) []part {
-	parts := fragmented(op, payload, size)
-	parts[0] = reserved(parts[0].(Frame), rsv1)
-	return parts
 }

@@ -39,6 +39,9 @@ type watch struct {
 	first   sight // before anything was sent
 	last    sight // after the last round
 	told    map[string]int
+
+	swells swell // what the server may make of what is sent in this round
+
 	noPeak  bool  // the kernel does not let us ask for it
 	noPrice bool  // there is none to compare with
 	err     error // why the server cannot be watched

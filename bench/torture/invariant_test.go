@@ -165,6 +165,11 @@ func TestAmplificationIsNoticed(t *testing.T) {
 		t.Errorf("an hour of work for what is worth two: %+v", b)
 	}
 	w.last.load = w.o.tally.load()
+	w.swells.inflated = int64(2 * time.Hour)
+	if b := w.checkCost(); b != nil {
+		t.Errorf("an hour of work for inflating what takes two: %+v", b)
+	}
+	w.swells = swell{}
 	if b := w.checkPeak(); b != nil {
 		t.Errorf("a quiet server: %+v", b)
 	}

@@ -29,6 +29,7 @@ type model struct {
 
 	mu    sync.Mutex
 	conns map[*net.TCPConn]bool // that are being served
+	left  []byte                // defects: what an inflater handed on, or one that is armed
 }
 
 // resetOthers is what a server does whose mistake costs bystanders their connections.
@@ -112,8 +113,13 @@ type modelConn struct {
 	rune    []byte // the beginning of a code point
 	held    []byte // defect pong-late: the pong that waits
 
-	deflate  bool // permessage-deflate was agreed on, without context takeover
-	squeezed bool // the message that is coming is compressed
+	deflate  bool   // permessage-deflate was agreed on
+	squeezed bool   // the message that is coming is compressed
+	remember bool   // messages may refer to those before, in either direction
+	past     []byte // what the client's may refer to
+	sent     []byte // what ours may refer to
+	total    int    // defect limit-per-connection: of all that was inflated
+	codec    []byte // defect keeps-codec
 }
 
 func (m *model) serve(accepted *net.TCPConn) {
@@ -159,7 +165,7 @@ func (m *model) serve(accepted *net.TCPConn) {
 
 // fail sends Close, then FIN, then discards.
 func (c *modelConn) fail(code uint16) {
-	if c.has("wrong-code") && code == 1007 {
+	if c.has("wrong-code") && code == 1007 || c.has("wrong-size-code") && code == 1009 {
 		code = 1002
 	}
 	var payload []byte
@@ -207,10 +213,16 @@ func (c *modelConn) frame() error {
 	op, fin, control := head[0]&0x0f, head[0]&0x80 != 0, head[0]&0x08 != 0
 	first := op == opText || op == opBinary
 	if rsv := head[0] & 0x70; rsv != 0 && !c.has("any-rsv") && !(rsv == rsv1 && c.deflate && (first || c.has("any-rsv1"))) {
+		if c.has("arms-others") {
+			c.leave([]byte("armed"))
+		}
 		return fault(1002)
 	}
 	if first {
 		c.squeezed = head[0]&rsv1 != 0 && c.deflate
+		if op == opBinary && c.has("arms-others") && c.leave(nil) != nil {
+			c.squeezed = true
+		}
 	}
 	if (op > opBinary && op < opClose || op > opPong) && !c.has("any-opcode") {
 		return fault(1002)
@@ -238,6 +250,9 @@ func (c *modelConn) frame() error {
 		limit := uint64(c.o.MaxMessage)
 		if c.has("limit-off-by-one") {
 			limit++
+		}
+		if c.has("no-inflated-limit") && c.squeezed {
+			limit = frameMax
 		}
 		if n > limit || n+uint64(len(c.message)) > limit {
 			return fault(1009)
@@ -333,6 +348,9 @@ func (c *modelConn) finish() error {
 		if op == opText && !utf8.Valid(message) && !c.has("no-inflated-utf8") {
 			return fault(1007)
 		}
+		if c.has("mixes-messages") {
+			message = c.swapped(message)
+		}
 	}
 	if op == opText && (len(c.rune) > 0 || c.has("late-utf8") && !utf8.Valid(message)) && !c.has("no-utf8") {
 		return fault(1007)
@@ -426,7 +444,7 @@ func (c *modelConn) send(op byte, p []byte) error {
 		f.Wide = 8
 	}
 	if c.deflate && op <= opBinary && len(p) > 0 && !c.has("plain-replies") {
-		f.RSV, f.Payload = rsv1, squeeze(p, 1)
+		f.RSV, f.Payload = rsv1, c.squeeze(p)
 		if c.has("keeps-tail") {
 			f.Payload = append(f.Payload, flateEnd[:4]...)
 		}

@@ -29,7 +29,7 @@ type Options struct {
 	Timeout    time.Duration // for an answer; 5 s
 	Delay      time.Duration // of an honest connection's echoes, p99, or five times what they take undisturbed; 50 ms
 	Exhaustive bool          // all 65,536 status codes, not a sample
-	Deflate    bool          // the server accepts permessage-deflate: its cases are played too
+	Deflate    bool          // the server may accept permessage-deflate: if it does, its cases are played too
 
 	// What the server is free to choose. Negative leaves the cases of a limit out.
 	MaxMessage       int           // bytes of a message; 16 MiB

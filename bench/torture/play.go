@@ -41,7 +41,7 @@ func (b *Bench) dial() (*Client, error) {
 // keep has a connection closed in the end, and its transcript shown.
 func (b *Bench) keep(c *Client, err error) (*Client, error) {
 	if err != nil {
-		return nil, &mismatch{"no connection: " + err.Error(), "one"}
+		return nil, fmt.Errorf("no connection: %w", err)
 	}
 	b.clients = append(b.clients, c)
 	return c, nil
@@ -296,6 +296,9 @@ func (b *Bench) knock(k *knock, send func(c *Client)) error {
 		if wrong := judge101(e, k.key, k.protocols, k.extensions); wrong != "" {
 			return &mismatch{wrong, k.String()}
 		}
+		if k.extended && len(e.Header["Sec-Websocket-Extensions"]) == 0 {
+			return &mismatch{"no extension for " + k.extensions, "one of them"}
+		}
 		if err := b.expect(c, k.want...); err != nil {
 			return err
 		}
@@ -343,6 +346,9 @@ func (k *knock) String() string {
 	var ways []string
 	if k.accept {
 		ways = append(ways, "response 101")
+		if k.extended {
+			ways[0] += " with an extension"
+		}
 	}
 	for _, s := range k.status {
 		ways = append(ways, fmt.Sprintf("response %d", s))

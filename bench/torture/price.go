@@ -12,6 +12,17 @@ import (
 // handshakes, a message that comes alone, a byte of messages that come in bulk.
 type price struct{ conn, write, byte time.Duration }
 
+// swell is how many bytes compressed ones may become in a server that does no
+// more than it must: before it knows that they are too many, or for its echo,
+// which it compresses again.
+type swell struct{ inflated, echoed int64 }
+
+// price is what that many bytes may cost: with memory that is new each time, a
+// gigabyte of zeros in a second, and a tenth of it compressed.
+func (s swell) price() time.Duration {
+	return time.Duration(s.inflated)*time.Nanosecond + time.Duration(s.echoed)*10*time.Nanosecond
+}
+
 // amplification is how many times as much a hostile client may cost as an honest
 // one that opens as many connections, and sends as often and as much (U7).
 const amplification = 4
@@ -97,7 +108,7 @@ func (w *watch) checkCost() *broken {
 		return nil // the process has ended, which is another's to say
 	}
 	sent := w.o.tally.load().sub(w.last.load)
-	spent, may := now-w.last.cpu, amplification*w.price.of(sent)+costSlack
+	spent, may := now-w.last.cpu, amplification*w.price.of(sent)+w.swells.price()+costSlack
 	if spent <= may {
 		return nil
 	}
@@ -112,7 +123,7 @@ func (w *watch) checkPeak() *broken {
 		return nil
 	}
 	sent := w.o.tally.load().sub(w.last.load).bytes
-	grown, may := peak-w.last.memory, amplification*sent+memorySlack
+	grown, may := peak-w.last.memory, amplification*sent+memorySlack+w.swells.inflated+w.swells.echoed
 	if grown <= may {
 		return nil
 	}

@@ -45,6 +45,7 @@ type Summary struct {
 	Runs   int      // cases times modes
 	Failed []Result // without order
 	Hidden []string // ids of what was asked for and is not applicable: TLS hides it
+	Plain  string   // why the rows of compression are not applicable, when they are not
 	Millis float64
 	perRow map[string]*row
 }
@@ -83,6 +84,7 @@ type Record struct {
 	Runs   int                  `json:"runs"`
 	Rows   map[string]RowRecord `json:"rows"`
 	Failed []FailedCase         `json:"failed"`
+	Plain  string               `json:"plain,omitempty"` // why the rows of compression are not applicable
 }
 
 // RowRecord counts one row: cases, runs of them in their modes, and how many failed.
@@ -104,7 +106,7 @@ const gotKept = 80
 
 // Record makes the record of a run.
 func (s *Summary) Record(server string) Record {
-	r := Record{Server: server, Cases: s.Cases, Runs: s.Runs, Rows: map[string]RowRecord{}, Failed: []FailedCase{}}
+	r := Record{Server: server, Cases: s.Cases, Runs: s.Runs, Rows: map[string]RowRecord{}, Failed: []FailedCase{}, Plain: s.Plain}
 	for name, one := range s.perRow {
 		r.Rows[name] = RowRecord{one.cases, one.runs, one.failed}
 	}

@@ -33,12 +33,19 @@ func TestRoostEcho(t *testing.T) {
 		args []string
 		env  string
 		run  *regexp.Regexp // nil: all
+		skip *regexp.Regexp // nil: none
+
+		maxMessage, maxFragments int // as args say
 	}{
 		{name: "workers"},
 		{name: "inline", args: []string{"--inline"}},
 		// T27: what only the collector's finalizers could close shows when it never rests.
 		{name: "collecting", env: "GOGC=1", run: regexp.MustCompile("^(H15|H27|F28|F31/random|T1|T2|T9|T11)/")},
-		{name: "deflate", args: []string{"--inline", "--deflate", "--deflate-min-size", "1B"}, run: regexp.MustCompile("^(C|F7|F23|F24|H20)")},
+		// Rows C1 and C2 are about a limit of a mebibyte, and a thousand fragments.
+		{name: "deflate", args: []string{"--inline", "--deflate", "--deflate-min-size", "1B", "--max-message", "1MiB", "--max-fragments", "1024"},
+			run: regexp.MustCompile("^(C|F7|F23|F24|H20)"), maxMessage: 1 << 20, maxFragments: 1024},
+		{name: "deflate-context", args: []string{"--deflate", "--deflate-min-size", "1B", "--deflate-context"},
+			run: regexp.MustCompile("^C"), skip: regexp.MustCompile("^C11/table-([2-9]|1[0-9]|2[0-9])-")},
 		// TLS: its own rows, and of the others those where it could make a difference.
 		{name: "tls", args: slices.Concat(secured, []string{"--inline"}), run: regexp.MustCompile("^(L|F(1|6|12|19|20|22|29|30)/|H(1|2|14|15|27)/|T(1|2|3|9|11)/)")},
 		{name: "tls-workers", args: secured, run: regexp.MustCompile("^L([4-9]|1[01])/")},
@@ -48,6 +55,7 @@ func TestRoostEcho(t *testing.T) {
 				t.Skip("the workers were tested")
 			}
 			t.Parallel() // most of the time the suite waits for deadlines
+			deflates := slices.Contains(c.args, "--deflate")
 			r := startRoost(t, binary, c.env, c.args...)
 			scheme := "ws"
 			if slices.Contains(c.args, "--tls-cert") {
@@ -55,7 +63,8 @@ func TestRoostEcho(t *testing.T) {
 			}
 			s, err := Run(t.Context(), Options{
 				URL: scheme + "://" + r.addr + "/torture", Roots: roots, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
-				Exhaustive: c.name == "inline", Timeout: 20 * time.Second, Delay: stall, Run: c.run, Deflate: c.name == "deflate",
+				Exhaustive: c.name == "inline", Timeout: 20 * time.Second, Delay: stall, Run: c.run, Skip: c.skip, Deflate: deflates,
+				MaxMessage: c.maxMessage, MaxFragments: c.maxFragments,
 			}, func(r Result) {
 				if !r.OK {
 					t.Errorf("%v", r)
@@ -66,6 +75,9 @@ func TestRoostEcho(t *testing.T) {
 			}
 			if s.Cases < 1500 && c.run == nil {
 				t.Errorf("only %d cases", s.Cases)
+			}
+			if (s.Plain == "") != deflates || deflates && s.perRow["C1"] == nil {
+				t.Errorf("compresses: %v; not applicable: %s", deflates, s.Plain)
 			}
 			t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
 		})

@@ -27,7 +27,7 @@ func (o *Options) cases() []Case {
 // asked are the cases that were asked for, whether they can be played or not.
 func (o *Options) asked() []Case {
 	return slices.DeleteFunc(allCases(o), func(c Case) bool {
-		return c.pid && o.Pid == 0 ||
+		return c.pid && o.Pid == 0 || c.admin && o.Admin == "" ||
 			o.Run != nil && !o.Run.MatchString(c.ID) ||
 			o.Skip != nil && o.Skip.MatchString(c.ID)
 	})
@@ -50,12 +50,13 @@ func Run(ctx context.Context, o Options, report func(Result)) (*Summary, error) 
 	if err := r.reachable(); err != nil {
 		return nil, err
 	}
+	r.compresses()
 	if r.process != nil {
 		time.Sleep(200 * time.Millisecond) // the server closes that connection after us
 	}
 	cases := o.cases()
 	if len(cases) == 0 {
-		return nil, errors.New("torture: no case has such an id")
+		return nil, fmt.Errorf("torture: no case has such an id (%s)", cmp.Or(r.summary.Plain, "those of compression included"))
 	}
 	return r.run(ctx, cases)
 }
@@ -97,6 +98,28 @@ func (r *runner) reachable() error {
 		return fmt.Errorf("torture: the server at %s does not echo: got %v for a text message", r.o.URL, e)
 	}
 	return nil
+}
+
+// compresses leaves the rows of permessage-deflate out for a server that does
+// without: it may, and there would be nothing to judge.
+func (r *runner) compresses() {
+	why := "the server was not said to compress"
+	if r.o.Deflate {
+		b := &Bench{o: r.o}
+		defer b.hangUp()
+		c, err := b.dial()
+		if err != nil {
+			return // the cases will tell
+		}
+		c.listen(false)
+		c.write(b.o.request().with("Sec-WebSocket-Extensions: " + deflateOffer).bytes())
+		if e := c.next(r.o.Timeout); e.Kind != Response || len(e.Header["Sec-Websocket-Extensions"]) > 0 {
+			return
+		}
+		why = "the server declines " + deflateName
+		r.o.Deflate = false
+	}
+	r.summary.Plain = why
 }
 
 // turn is a case in one of its modes.
@@ -178,6 +201,11 @@ func (r *runner) round(ctx context.Context, turns []turn) {
 	all.Wait()
 	if len(turns) == 0 || ctx.Err() != nil {
 		return
+	}
+	r.watch.swells = swell{}
+	for _, t := range turns {
+		r.watch.swells.inflated += t.c.swells.inflated
+		r.watch.swells.echoed += t.c.swells.echoed
 	}
 	if faults := r.watch.check(false); len(faults) > 0 {
 		r.blame(ctx, turns, faults)

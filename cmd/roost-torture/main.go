@@ -46,7 +46,7 @@ type command struct {
 	Admin      string         `placeholder:"URL" help:"A Go server's address for operators, with /metrics and /debug/pprof: watch its heap, goroutines and counters too."`
 	Log        string         `placeholder:"FILE" help:"The file that the server logs to: watch what gets into it."`
 	Exhaustive bool           `help:"All 65,536 status codes, not a sample."`
-	Deflate    bool           `help:"The cases of permessage-deflate too, which the server must accept."`
+	Deflate    bool           `help:"The cases of permessage-deflate too; they are told as not applicable when the server declines it."`
 	Jobs       int            `default:"32" help:"Connections in use at once (${default})."`
 	Gap        time.Duration  `default:"1ms" help:"Pause between two pieces of something cut (${default})."`
 	Timeout    time.Duration  `default:"5s" help:"Patience for an answer (${default})."`
@@ -152,6 +152,9 @@ func (c *command) play(ctx context.Context, out io.Writer) error {
 		}
 		if len(summary.Hidden) > 0 {
 			fmt.Fprintf(out, "not applicable to TLS: %s\n", strings.Join(summary.Hidden, ", "))
+		}
+		if summary.Plain != "" {
+			fmt.Fprintf(out, "not applicable: C1 to C16, because %s\n", summary.Plain)
 		}
 		fmt.Fprintf(out, "%d cases in %.1f s\n", summary.Cases, summary.Millis/1000)
 	}

@@ -96,6 +96,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{url, "--run", "^F29/(text|binary)-1?25$|^F12/two$", "--delay", "2s"}, 0, "6 cases"},
 		{[]string{url, "--run", "^F5/text-5-in-16-bits$", "--delay", "2s"}, 1, "FAIL  F5/text-5-in-16-bits (whole)"},
 		{[]string{url, "--run", "^F29/text-5$", "--verbose", "--delay", "2s"}, 0, "ok    F29/text-5 (splits)"},
+		{[]string{url, "--deflate", "--run", "^C1/|^F29/text-5$"}, 0, "not applicable: C1 to C16, because the server declines permessage-deflate"},
 		{[]string{url, "--run", "no such case"}, 2, "no case has such an id"},
 		{[]string{gone}, 2, "nobody listens"},
 		{[]string{"http://127.0.0.1/"}, 2, "ws://host:port/path"},
