@@ -181,8 +181,9 @@ type Config struct {
 	// a panic. Default slog.Default().
 	Logger *slog.Logger
 
-	kernel sys.Kernel // the simulator's, in tests
-	submit func(func()) error
+	kernel     sys.Kernel // the simulator's, in tests
+	submit     func(func()) error
+	readBuffer int // less in tests
 }
 
 // Resolve returns the configuration that New would put in force, defaults filled
@@ -201,6 +202,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.kernel == nil {
 		cfg.kernel = sys.Real()
 	}
+	cfg.readBuffer = cmp.Or(cfg.readBuffer, readBuffer)
 	cfg.Deflate.Level = cmp.Or(cfg.Deflate.Level, deflate.LevelMin)
 	cfg.Deflate.MinSize = max(1, cmp.Or(cfg.Deflate.MinSize, deflateMin))
 	fields := cfg.fields()
@@ -225,6 +227,9 @@ func (cfg Config) withDefaults() (Config, error) {
 // descriptorReserve is what is left of the descriptor limit for everything
 // that is not a client: listeners, pollers, files.
 const descriptorReserve = 100
+
+// readBuffer is what one read can take. It belongs to a worker, not to a connection.
+const readBuffer = 256 << 10
 
 const maxSubprotocols = 127 // what Conn.proto can name
 

@@ -100,7 +100,7 @@ func New(h Handler, cfg Config) (*Server, error) {
 	s.cfg.KernelTLS = cfg.KernelTLS
 	s.engine, err = engine.New(engine.Config{
 		Kernel: cfg.kernel, Submit: cfg.submit, New: s.admit, Unit: unit,
-		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, Conns: cfg.Limits.Conns + turnedAwayMax,
+		Loops: cfg.Loops, Workers: cfg.Workers, Inline: cfg.Inline, ReadBuffer: cfg.readBuffer, Conns: cfg.Limits.Conns + turnedAwayMax,
 		Outbound: cfg.Limits.Outbound, Held: int64(cfg.Limits.Held), Stall: cfg.Timeouts.Stall, Overflow: engine.Overflow(cfg.SlowConsumer),
 		TLS: cfg.TLS, TLSTimeout: cfg.Timeouts.TLSHandshake, TLSRecord: cfg.Timeouts.Message,
 		TLSHandshakes: cfg.Limits.TLSHandshakes, ClientHello: cfg.Limits.ClientHello, KernelTLS: cfg.KernelTLS,

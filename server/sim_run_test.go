@@ -57,6 +57,7 @@ func newSimRun(c sim.Config) *simRun {
 	r.app.r = r
 	r.shape()
 	r.deadlines()
+	r.cfg.readBuffer = []int{1 + r.draw.IntN(500), 1 + r.draw.IntN(5000), 0}[r.draw.IntN(3)]
 	r.listener = r.k.Listen(1000)
 	return r
 }

@@ -40,6 +40,8 @@ type Config struct {
 	Inline  bool // application code never blocks: it runs on the loop
 	Conns   int  // per loop, at most
 
+	ReadBuffer int // what one read can take; it belongs to a worker, not to a connection
+
 	Outbound int           // bytes that may wait on one connection
 	Held     int64         // bytes that all connections may hold together; 0: no limit
 	Stall    time.Duration // age of the oldest waiting byte at which the session's Tick is called

@@ -102,6 +102,7 @@ func newSimRun(cfg sim.Config) *simRun {
 		r.lingerTime = 20 * time.Second
 	}
 	r.tardy = time.Second + 2*time.Duration(r.units)*r.longest + 10*r.k.Faults.StallMax
+	r.cfg.ReadBuffer = []int{1 + w.Rand.IntN(100), unitMax, 256 << 10}[w.Rand.IntN(3)]
 	w.Idle = r.idle
 	r.pool = w.NewPool("worker", 0)
 	r.cfg.Submit = r.pool.Submit

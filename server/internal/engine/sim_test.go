@@ -86,6 +86,7 @@ func TestSimExhausted(t *testing.T) {
 		r.k.Limit(1000)
 		r.cfg.Inline, r.cfg.Outbound, r.decline = false, 1<<20, 0
 		r.openingTime, r.longest, r.pauseAt, r.gaps = 5*time.Second, 0, 0, false
+		r.cfg.ReadBuffer = unitMax // a handshake is one turn
 		r.w.Go("main", func() {
 			r.start()
 			r.exhaust()

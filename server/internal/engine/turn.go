@@ -8,7 +8,7 @@ import (
 )
 
 // readsPerTurn bounds what one connection may read before others have their
-// turn; with readBuffer it is the budget of bytes.
+// turn; with Config.ReadBuffer it is the budget of bytes.
 const readsPerTurn = 4
 
 // serve does what the word asks for, as its owner, until nothing is left. w is

@@ -6,8 +6,6 @@ import (
 )
 
 const (
-	// readBuffer is what one read can take. It belongs to a worker, not to a connection.
-	readBuffer = 256 << 10
 	// corkBuffer is the room for what a turn sends, to begin with; corkMax is what a worker keeps.
 	corkBuffer = 64 << 10
 	corkMax    = 512 << 10
@@ -28,12 +26,16 @@ type worker struct {
 }
 
 var workers = sync.Pool{New: func() any {
-	return &worker{in: make([]byte, readBuffer), cork: outbound{spare: make([]byte, 0, corkBuffer)}}
+	return &worker{cork: outbound{spare: make([]byte, 0, corkBuffer)}}
 }}
 
 func (e *Engine) worker() *worker {
 	w := workers.Get().(*worker)
 	w.e = e
+	if cap(w.in) < e.ReadBuffer {
+		w.in = make([]byte, e.ReadBuffer)
+	}
+	w.in = w.in[:e.ReadBuffer]
 	return w
 }
 
