@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/push/console"
 )
 
@@ -33,7 +34,7 @@ type adminPages struct {
 
 // startAdmin listens at addr and answers until stop. Clients are served at served.
 func startAdmin(addr address, pages adminPages, served net.Addr, log *slog.Logger) (*admin, error) {
-	ln, err := net.Listen(addr.network, addr.addr)
+	ln, err := server.NewListener(addr.network, addr.addr)
 	if err != nil {
 		return nil, listenError("--admin", addr, err)
 	}

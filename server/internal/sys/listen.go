@@ -14,26 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listen opens a listening socket: tcp, tcp4, tcp6 or unix. It means what
-// net.Listen means (both address families for an empty host, the backlog of
-// the system, SO_REUSEADDR), except that the socket is plain TCP and never
-// Multipath TCP, and that the socket file of a dead process is replaced.
-// A unix socket's file stays when fd is closed.
+// Listen opens a listening socket as NewListener does, and returns its
+// descriptor. A unix socket's file stays when fd is closed.
 func Listen(network, addr string) (fd int, bound net.Addr, err error) {
-	switch network {
-	case "tcp", "tcp4", "tcp6":
-	case "unix":
-		if err := removeStale(addr); err != nil {
-			return -1, nil, fmt.Errorf("listen unix %s: %w", addr, err)
-		}
-	default:
-		return -1, nil, fmt.Errorf("listen %s: %w", addr, net.UnknownNetworkError(network))
-	}
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(context.Background(), network, addr)
+	ln, err := NewListener(network, addr)
 	if err != nil {
-		return -1, nil, err // it says "listen" and the address
+		return -1, nil, err
 	}
 	defer ln.Close()
 	if unixln, ok := ln.(*net.UnixListener); ok {
@@ -44,6 +30,25 @@ func Listen(network, addr string) (fd int, bound net.Addr, err error) {
 		return -1, nil, err
 	}
 	return fd, ln.Addr(), nil
+}
+
+// NewListener listens: tcp, tcp4, tcp6 or unix. It means what net.Listen means (both
+// address families for an empty host, the backlog of the system, SO_REUSEADDR), except
+// that the socket is plain TCP and never Multipath TCP, and that the socket file
+// of a dead process is replaced.
+func NewListener(network, addr string) (net.Listener, error) {
+	switch network {
+	case "tcp", "tcp4", "tcp6":
+	case "unix":
+		if err := removeStale(addr); err != nil {
+			return nil, fmt.Errorf("listen unix %s: %w", addr, err)
+		}
+	default:
+		return nil, fmt.Errorf("listen %s: %w", addr, net.UnknownNetworkError(network))
+	}
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	return lc.Listen(context.Background(), network, addr) // its errors say "listen" and the address
 }
 
 // removeStale removes the socket file at path if nobody listens there any
@@ -57,7 +62,7 @@ func removeStale(path string) error {
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		c.Close()
-		return errors.New("another process is listening on this socket")
+		return fmt.Errorf("another process is listening on this socket: %w", syscall.EADDRINUSE)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return nil

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A unix socket that a killed process left behind does not keep the next one from
+// starting, as the clients' address or as the admin address; one that somebody
+// listens on does.
+func TestAdminAfterACrash(t *testing.T) {
+	for _, flags := range [][2]string{{"--listen", "--admin"}, {"--admin", "--listen"}} {
+		socket := filepath.Join(t.TempDir(), "socket")
+		args := []string{"serve", flags[0], "unix:" + socket, flags[1], "127.0.0.1:0", "--drain", "100ms"}
+		crashed := launch(t, nil, args...)
+		crashed.log.await(t, "the start-up line", func(r record) bool { return r["msg"] == "listening" })
+		busy := launch(t, nil, args...)
+		if code := busy.wait(); code != exitListen || !strings.Contains(strings.Join(busy.noise.all(), ""), flags[0]+" unix:"+socket+" is in use by another program") {
+			t.Errorf("%s: exit code %d while another one listens: %v", flags[0], code, busy.noise.all())
+		}
+		crashed.cmd.Process.Signal(syscall.SIGKILL)
+		crashed.wait()
+		start(t, nil, args...)
+	}
+}
