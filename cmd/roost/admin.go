@@ -91,7 +91,7 @@ func (a *admin) routes(pages adminPages, served net.Addr) http.Handler {
 // noConsole stands in for a console that strangers could reach, and for what else
 // changes something.
 func noConsole(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "What changes something needs a password at this address: set ROOST_ADMIN_PASSWORD, or keep --admin on loopback.", http.StatusForbidden)
+	http.Error(w, "What changes something needs a password at this address: set ROOST_ADMIN_PASSWORD, or keep --admin on loopback or a unix socket.", http.StatusForbidden)
 }
 
 // live says that the process runs; a drain does not change that, or an

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,5 +26,26 @@ func TestAdminAfterACrash(t *testing.T) {
 		crashed.cmd.Process.Signal(syscall.SIGKILL)
 		crashed.wait()
 		start(t, nil, args...)
+	}
+}
+
+// Whom the permissions of a socket's file let in are no strangers: everything is
+// there, under whatever name a proxy asks for it.
+func TestConsoleAtAUnixSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "admin")
+	start(t, nil, "serve", "--listen", "127.0.0.1:0", "--admin", "unix:"+socket, "--drain", "100ms")
+	client := http.Client{Timeout: patience, Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) },
+	}}
+	defer client.CloseIdleConnections()
+	for _, path := range []string{"/", "/console/state", "/metrics", "/live"} {
+		resp, err := client.Get("http://roost.example" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("GET %s: %d", path, resp.StatusCode)
+		}
 	}
 }

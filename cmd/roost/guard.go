@@ -17,7 +17,7 @@ const passwordMin = 12
 
 // passwordFlags is what the admin address asks for.
 type passwordFlags struct {
-	Password     string `help:"What everything but health asks for at the admin address, with any user name. The console needs it unless the address is loopback. Better set in the environment."`
+	Password     string `help:"What everything but health asks for at the admin address, with any user name. The console needs it unless the address is loopback or a unix socket. Better set in the environment."`
 	PasswordFile string `placeholder:"FILE" help:"A file with that password."`
 }
 
@@ -43,16 +43,23 @@ func (f passwordFlags) read() (string, error) {
 type guard struct {
 	password string // none: everybody who reaches the address
 	loopback bool   // only this machine reaches the address
+	file     bool   // only those reach it whom the permissions of a unix socket let in; no browser does
 }
 
 func newGuard(password string, addr net.Addr) guard {
-	tcp, ok := addr.(*net.TCPAddr)
-	return guard{password: password, loopback: ok && tcp.IP.IsLoopback()}
+	g := guard{password: password}
+	switch addr := addr.(type) {
+	case *net.TCPAddr:
+		g.loopback = addr.IP.IsLoopback()
+	case *net.UnixAddr:
+		g.file = true
+	}
+	return g
 }
 
 // private reports whether strangers are kept out, so that what changes
 // something may be behind g.
-func (g guard) private() bool { return g.password != "" || g.loopback }
+func (g guard) private() bool { return g.password != "" || g.loopback || g.file }
 
 func (g guard) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
