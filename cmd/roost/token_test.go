@@ -43,3 +43,29 @@ func TestPushToken(t *testing.T) {
 		})
 	}
 }
+
+// What the app would refuse is not made, and the words say why.
+func TestTokenThatIsRefused(t *testing.T) {
+	path := write(t, "roost.toml", "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"\n[apps.tokens]\nmax_lifetime = \"2h\"\n[apps.limits]\nmember = \"100B\"\n"+
+		"[[apps]]\nid = \"2\"\nkey = \"l\"\nsecret = \"s\"\n[apps.tokens]\noff = true\n")
+	for _, row := range []struct {
+		want string
+		args []string
+	}{
+		{"2h", []string{"--user", "5", "--ttl", "3h"}},
+		{"a*b", []string{"--user", "5", "--subscribe", "a*b"}},
+		{"1 to 128 characters", []string{"--user", strings.Repeat("u", 200)}},
+		{"100 bytes", []string{"--user", "5", "--info", `"` + strings.Repeat("i", 200) + `"`}},
+		{"8192", []string{"--subscribe", strings.Repeat("c", 9000)}},
+		{"takes no tokens", []string{"--user", "5", "--app-id", "2"}},
+	} {
+		args := append([]string{"token", "--config", path, "--app-id", "1"}, row.args...)
+		got := command(t, nil, args...)
+		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, row.want) {
+			t.Errorf("%.80q: %d %q %q, want %q", row.args, got.code, got.stdout, got.stderr, row.want)
+		}
+	}
+	if got := command(t, nil, "token", "--config", path, "--app-id", "1", "--user", "5", "--ttl", "2h"); got.code != exitOK || got.stdout == "" {
+		t.Errorf("a good one: %+v", got)
+	}
+}

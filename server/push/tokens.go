@@ -63,17 +63,34 @@ func (a *App) verifier(now func() time.Time) (*token.Verifier, error) {
 }
 
 // SignToken makes a token that the app takes, of claims that encoding/json turns
-// into an object. It fails where that takes a private key.
+// into an object. It fails where that takes a private key, and where the app
+// would refuse what it made.
 func (a *App) SignToken(claims any) (string, error) {
+	text, err := a.signed(claims)
+	if err != nil {
+		return "", fmt.Errorf("push: app %s: %w", a.ID, err)
+	}
+	v, err := a.verifier(time.Now)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("push: %w", err)
+	case v == nil:
+		return "", fmt.Errorf("push: app %s: %w", a.ID, errNoTokens)
+	}
+	limits := a.withDefaults().Limits
+	if _, err := readToken(v, text, &limits); err != nil {
+		return "", fmt.Errorf("push: app %s would refuse the token: %w", a.ID, err)
+	}
+	return text, nil
+}
+
+// signed is SignToken without a look at the result.
+func (a *App) signed(claims any) (string, error) {
 	key := a.Tokens.Key
 	if len(key) == 0 {
 		key = []byte(a.Secret)
 	}
-	text, err := token.Sign(cmp.Or(a.Tokens.Algorithm, "HS256"), key, claims)
-	if err != nil {
-		return "", fmt.Errorf("push: app %s: %w", a.ID, err)
-	}
-	return text, nil
+	return token.Sign(cmp.Or(a.Tokens.Algorithm, "HS256"), key, claims)
 }
 
 // bearer is who shows a token, by the word of the customer's own backend.
@@ -112,6 +129,11 @@ func (a *app) verify(text string) (*bearer, error) {
 	if v == nil {
 		return nil, errNoTokens
 	}
+	return readToken(v, text, &a.config.Load().Limits)
+}
+
+// readToken returns who shows text to an app with verifier v.
+func readToken(v *token.Verifier, text string, limits *AppLimits) (*bearer, error) {
 	claims, err := v.Verify(text)
 	if err != nil {
 		return nil, err
@@ -119,7 +141,7 @@ func (a *app) verify(text string) (*bearer, error) {
 	b := &bearer{claims: claims}
 	if len(claims.UserID) > 0 {
 		b.userData = appendUserData(nil, claims)
-		if b.who, b.watchlist, err = parseUserData(b.userData, &a.config.Load().Limits); err != nil {
+		if b.who, b.watchlist, err = parseUserData(b.userData, limits); err != nil {
 			return nil, err
 		}
 	}

@@ -25,7 +25,7 @@ func claims(more map[string]any) map[string]any {
 
 func signToken(t testing.TB, app App, said any) string {
 	t.Helper()
-	text, err := app.SignToken(said)
+	text, err := app.signed(said)
 	if err != nil {
 		t.Fatal(err)
 	}
