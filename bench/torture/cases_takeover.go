@@ -54,23 +54,24 @@ func windowOfOthers(b *Bench) error {
 	}
 	defer other.close()
 	for i := range 40 {
-		secret := fmt.Appendf(nil, "secret %d of another %s", i, filled(20*i))
-		other.write(wireOf(compressed(opText, z.alone(secret, 6))).Bytes)
-		if err := b.expect(other, wantText(string(secret))); err != nil {
-			return err
-		}
 		c, err := b.openWith(deflateOffer)
 		if err != nil {
 			return err
 		}
 		control := b.control("window")
-		// Ten bytes, from one byte before the message on, or from five.
-		back := []uint{0, 4}[i%2]
-		refers := new(bits).fixed().symbol(264).code(back, 5).put(0, max(1, back/2)-1).symbol(256).message()
-		c.write(wireOf(text(control), compressed(opBinary, refers), text("after")).Bytes)
+		c.write(wireOf(text(control)).Bytes)
 		if err := b.expect(c, wantText(control)); err != nil {
 			return err
 		}
+		secret := fmt.Appendf(nil, "secret %d of another %s", i, filled(500+20*i))
+		other.write(wireOf(compressed(opText, z.alone(secret, 6))).Bytes)
+		if err := b.expect(other, wantText(string(secret))); err != nil {
+			return err
+		}
+		// Ten bytes, from one byte before the message on, or from five.
+		back := []uint{0, 4}[i%2]
+		refers := new(bits).fixed().symbol(264).code(back, 5).put(0, max(1, back/2)-1).symbol(256).message()
+		c.write(wireOf(compressed(opBinary, refers), text("after")).Bytes)
 		if err := b.finish(c, ending{failed, []uint16{1007}}); err != nil {
 			return err
 		}
