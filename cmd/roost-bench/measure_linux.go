@@ -24,6 +24,7 @@ type measure struct {
 	Deflate  bool     `help:"Compress messages (permessage-deflate), at the servers that can."`
 	TLS      bool     `name:"tls" help:"Speak TLS (wss), at the servers that can."`
 	Out      string   `help:"File for the results, one JSON value on each line; below tmp/bench by default." type:"path"`
+	Whole    bool     `kong:"-"` // a server that is missing is an error, whoever's it is
 }
 
 // do measures the parts at the servers that were asked for.
@@ -44,8 +45,8 @@ func (m *measure) at(ctx context.Context, all *cli, servers []*run.Server, parts
 		if err := s.Prepare(ctx); err != nil {
 			return err
 		}
-		if s.Missing != "" && s.Family == run.Roost {
-			return fmt.Errorf("roost itself cannot be built: %s", s.Missing)
+		if s.Missing != "" && (m.Whole || s.Family == run.Roost) {
+			return fmt.Errorf("%s cannot be built: %s", s.Name, s.Missing)
 		}
 	}
 	header := report.Header{

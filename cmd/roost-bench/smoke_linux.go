@@ -15,9 +15,9 @@ import (
 	"github.com/roost-ws/roost/bench/scenario"
 )
 
-// smokeCmd runs everything for a moment. It fails when a scenario does not
-// run, a server does not verify or a report cannot be written; how fast
-// anything was, it does not ask.
+// smokeCmd runs everything for a moment. It fails when a server is missing or
+// does not verify, a scenario does not run or a report cannot be written; how
+// fast anything was, it does not ask.
 type smokeCmd struct {
 	measure
 }
@@ -26,6 +26,7 @@ func (c *smokeCmd) Run(ctx context.Context, all *cli) error {
 	if len(c.Servers) == 0 {
 		c.Servers = []string{"roost-inline", "roost", "gorilla", "gws"}
 	}
+	c.Whole = true
 	dir, err := os.MkdirTemp("", "roost-bench-smoke-")
 	if err != nil {
 		return err
