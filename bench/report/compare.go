@@ -48,15 +48,24 @@ type Case struct {
 
 // Cases arranges the samples. baseline names the server to compare with; when
 // it has no figures in a case, the best Go peer of that case takes its place,
-// and where there is none, the first server.
+// and where there is none, the first server. A server that did not start or did
+// not stay alive has failed in every case of the scenario; that is a case of its
+// own only where there is no other.
 func (r *Results) Cases(baseline string) []Case {
 	var cases []Case
 	for _, d := range r.Header.Scenarios {
-		var names []string
+		var names, without []string
 		for _, s := range r.Samples {
-			if s.Scenario == d.Name && !slices.Contains(names, s.Case) {
+			switch {
+			case s.Scenario != d.Name:
+			case ofWholeScenario(s):
+				without = append(without, s.Case)
+			case !slices.Contains(names, s.Case):
 				names = append(names, s.Case)
 			}
+		}
+		if len(names) == 0 && len(without) > 0 {
+			names = without[:1]
 		}
 		for _, name := range names {
 			cases = append(cases, r.table(d, name, baseline))
@@ -64,6 +73,10 @@ func (r *Results) Cases(baseline string) []Case {
 	}
 	return cases
 }
+
+// ofWholeScenario tells a failure to start or to stay alive, which is no case's:
+// it has not come to any, and has no columns.
+func ofWholeScenario(s scenario.Sample) bool { return s.Failed != "" && len(s.Columns) == 0 }
 
 func (r *Results) table(d Described, name, baseline string) Case {
 	c := Case{Scenario: d.Name, Name: name, Rounds: d.Rounds}
@@ -76,7 +89,7 @@ func (r *Results) table(d Described, name, baseline string) Case {
 		values := map[string][]float64{}
 		rounds[server.Name] = map[int]float64{}
 		for _, s := range r.Samples {
-			if s.Scenario != d.Name || s.Case != name || s.Server != server.Name {
+			if s.Scenario != d.Name || s.Server != server.Name || s.Case != name && !ofWholeScenario(s) {
 				continue
 			}
 			if s.Failed != "" {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/roost-ws/roost/bench/scenario"
 )
 
 // Markdown writes a table of ratios and one of figures for each case.
@@ -14,43 +16,47 @@ func (r *Results) Markdown(w io.Writer, baseline string) {
 	m := r.Header.Machine
 	fmt.Fprintf(w, "Measured on %s: %s, %d CPUs, Linux %s, %s.\n", r.Header.Started.Format("2006-01-02"), m.CPU, m.CPUs, m.Kernel, m.Go)
 	for _, c := range r.Cases(baseline) {
-		if len(c.Columns) == 0 {
-			continue
-		}
-		fmt.Fprintf(w, "\n**%s: %s** (%s)\n\n| server |", c.Scenario, c.Name, rounds(c.Rounds))
-		for i, col := range c.Columns {
-			title := col.Title
-			if col.Unit != "" {
-				title += ", " + col.Unit
-			}
-			fmt.Fprintf(w, " %s |", title)
-			if i == 0 {
-				fmt.Fprint(w, " lowest..highest |")
-			}
-			if i == 0 && c.Baseline != "" {
-				fmt.Fprintf(w, " × %s |", c.Baseline)
-			}
-		}
-		fmt.Fprint(w, "\n|---|")
-		for i := range c.Columns {
-			fmt.Fprint(w, "---:|")
-			if i == 0 {
-				fmt.Fprint(w, "---:|")
-			}
-			if i == 0 && c.Baseline != "" {
-				fmt.Fprint(w, "---:|")
-			}
-		}
-		fmt.Fprintln(w)
-		for _, row := range c.Rows {
-			if row.Failed == "" {
-				writeMarkdownRow(w, c, row)
-			}
+		fmt.Fprintf(w, "\n**%s: %s** (%s)\n", c.Scenario, c.Name, rounds(c.Rounds))
+		if len(c.Columns) > 0 {
+			writeMarkdownCase(w, c)
 		}
 		for _, row := range c.Rows {
 			if row.Failed != "" {
 				fmt.Fprintf(w, "\n%s is not compared: %s.\n", row.Server.Name, row.Failed)
 			}
+		}
+	}
+}
+
+func writeMarkdownCase(w io.Writer, c Case) {
+	fmt.Fprint(w, "\n| server |")
+	for i, col := range c.Columns {
+		title := col.Title
+		if col.Unit != "" {
+			title += ", " + col.Unit
+		}
+		fmt.Fprintf(w, " %s |", title)
+		if i == 0 {
+			fmt.Fprint(w, " lowest..highest |")
+		}
+		if i == 0 && c.Baseline != "" {
+			fmt.Fprintf(w, " × %s |", c.Baseline)
+		}
+	}
+	fmt.Fprint(w, "\n|---|")
+	for i := range c.Columns {
+		fmt.Fprint(w, "---:|")
+		if i == 0 {
+			fmt.Fprint(w, "---:|")
+		}
+		if i == 0 && c.Baseline != "" {
+			fmt.Fprint(w, "---:|")
+		}
+	}
+	fmt.Fprintln(w)
+	for _, row := range c.Rows {
+		if row.Failed == "" {
+			writeMarkdownRow(w, c, row)
 		}
 	}
 }
@@ -80,10 +86,10 @@ func (r *Results) Summary(w io.Writer, baseline string) {
 	}
 	fmt.Fprintf(w, " |\n|---%s|\n", strings.Repeat("|---:", len(r.Header.Servers)))
 	for _, c := range r.Cases(baseline) {
-		if len(c.Columns) == 0 {
-			continue
+		var col scenario.Metric // none where no server got as far as a figure
+		if len(c.Columns) > 0 {
+			col = c.Columns[0]
 		}
-		col := c.Columns[0]
 		fmt.Fprintf(w, "| %s: %s; %s, %s |", c.Scenario, c.Name, col.Title, col.Unit)
 		for _, s := range r.Header.Servers {
 			figure := "-"

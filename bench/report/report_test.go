@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,40 @@ func TestFailedServerIsNotCompared(t *testing.T) {
 			t.Errorf("a figure of a server that has none: %q", line)
 		}
 	}
+}
+
+// A server that did not stay alive, or did not start, in one round is not compared
+// in any case of that scenario, in no kind of report; the others are.
+func TestServerThatCrashedIsNotCompared(t *testing.T) {
+	r := results()
+	crash := scenario.Sample{Scenario: "echo", Case: "staying alive", Server: "a", Round: 1, Failed: "the server ended: boom"}
+	r.Samples = slices.DeleteFunc(r.Samples, func(s scenario.Sample) bool { return s.Server == "a" && s.Round == 1 })
+	r.Samples = append([]scenario.Sample{crash}, r.Samples...)
+	cases := r.Cases("b")
+	if len(cases) != 1 || cases[0].RowOf("a").Failed != crash.Failed || cases[0].RowOf("b").Failed != "" {
+		t.Fatalf("%+v", cases)
+	}
+	var table, markdown, summary bytes.Buffer
+	if failed := r.Table(&table, "b"); failed != 2 { // c failed, too
+		t.Errorf("%d servers failed, want 2", failed)
+	}
+	r.Markdown(&markdown, "b")
+	r.Summary(&summary, "b")
+	for _, text := range []string{table.String(), markdown.String()} {
+		if !strings.Contains(text, "a is not compared: the server ended: boom") || strings.Contains(text, "not measured") {
+			t.Error(text)
+		}
+	}
+	if !strings.Contains(summary.String(), " | - | 8.00 | - | - | - |") {
+		t.Error(&summary)
+	}
+
+	r.Samples = []scenario.Sample{crash}
+	markdown.Reset()
+	if r.Markdown(&markdown, "b"); !strings.Contains(markdown.String(), "a is not compared: the server ended: boom") {
+		t.Errorf("nobody was measured, and the page does not say why:\n%s", &markdown)
+	}
+	r.Summary(&summary, "b")
 }
 
 // What is written down reads back the same.
