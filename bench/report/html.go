@@ -14,7 +14,7 @@ import (
 var pageText string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"number": number, "ratio": ratio, "rounds": rounds,
+	"number": number, "figure": figure, "ratio": ratio, "rounds": rounds,
 	"gigabytes": func(n uint64) string { return fmt.Sprintf("%.0f GB", float64(n)/(1<<30)) },
 	"heat":      heat,
 }).Parse(pageText))

@@ -65,9 +65,9 @@ func writeMarkdownRow(w io.Writer, c Case, row Row) {
 	fmt.Fprintf(w, "| %s |", row.Server.Name)
 	for i, col := range c.Columns {
 		v := row.Values[col.Key]
-		fmt.Fprintf(w, " %s |", number(v.Median, col))
+		fmt.Fprintf(w, " %s |", figure(v, v.Median, col))
 		if i == 0 {
-			fmt.Fprintf(w, " %s..%s |", number(v.Min, col), number(v.Max, col))
+			fmt.Fprintf(w, " %s..%s |", figure(v, v.Min, col), figure(v, v.Max, col))
 		}
 		if i == 0 && c.Baseline != "" {
 			fmt.Fprintf(w, " %s |", ratio(row.Ratio))

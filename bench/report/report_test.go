@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,31 @@ func TestServerThatCrashedIsNotCompared(t *testing.T) {
 		t.Errorf("nobody was measured, and the page does not say why:\n%s", &markdown)
 	}
 	r.Summary(&summary, "b")
+}
+
+// A figure that was not measured is not shown as nought, in no kind of report.
+func TestUnmeasuredFigureIsADash(t *testing.T) {
+	r := results()
+	for i := range r.Samples {
+		if s := &r.Samples[i]; s.Server == "a" {
+			delete(s.Values, "msgs")
+		}
+	}
+	var table, markdown, page bytes.Buffer
+	r.Table(&table, "b")
+	r.Markdown(&markdown, "b")
+	if err := r.HTML(&page, "b"); err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^  a  .* 0\.250 +-$`).MatchString(table.String()) {
+		t.Error(&table)
+	}
+	if !strings.Contains(markdown.String(), "| a | 2.00 | 2.00..4.00 | 0.250 | - |\n") {
+		t.Error(&markdown)
+	}
+	if !strings.Contains(page.String(), "<td>-</td>") {
+		t.Error("no dash in the page")
+	}
 }
 
 // What is written down reads back the same.

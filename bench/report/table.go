@@ -58,9 +58,9 @@ func writeCase(w io.Writer, c Case) {
 		cells := []string{row.Server.Name}
 		for i, col := range c.Columns {
 			v := row.Values[col.Key]
-			cells = append(cells, number(v.Median, col))
+			cells = append(cells, figure(v, v.Median, col))
 			if i == 0 {
-				cells = append(cells, number(v.Min, col)+".."+number(v.Max, col), ratio(row.Ratio))
+				cells = append(cells, figure(v, v.Min, col)+".."+figure(v, v.Max, col), ratio(row.Ratio))
 			}
 		}
 		lines = append(lines, cells)
@@ -80,6 +80,14 @@ func ratio(s Spread) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.3f", s.Median)
+}
+
+// figure is number, where there is one of the spread's figures.
+func figure(s Spread, v float64, m scenario.Metric) string {
+	if s.N == 0 {
+		return "-"
+	}
+	return number(v, m)
 }
 
 // number writes a figure with its digits, and thousands apart.

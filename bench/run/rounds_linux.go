@@ -133,6 +133,9 @@ func (p *Plan) once(ctx context.Context, sc scenario.Scenario, server *Server, r
 			return fmt.Errorf("run: %s at %s: %w", sc.Name(), server.Name, err)
 		}
 		for _, s := range samples {
+			if keys := s.Unmeasured(); keys != nil {
+				return fmt.Errorf("run: %s at %s shows %v, which it does not measure", sc.Name(), server.Name, keys)
+			}
 			if s.Failed != "" && !process.Alive() {
 				s.Failed += "; the server ended: " + process.Last()
 			}

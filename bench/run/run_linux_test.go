@@ -168,6 +168,7 @@ type fake struct {
 	name    string
 	seen    *[]string
 	measure func(ctx context.Context, t *scenario.Target) error
+	sample  scenario.Sample // what is measured
 }
 
 func (f fake) Name() string             { return f.name }
@@ -182,7 +183,9 @@ func (f fake) Measure(ctx context.Context, t *scenario.Target) ([]scenario.Sampl
 			return nil, err
 		}
 	}
-	return []scenario.Sample{{Scenario: f.name, Server: t.Server, Round: t.Round}}, nil
+	s := f.sample
+	s.Scenario, s.Server, s.Round = f.name, t.Server, t.Round
+	return []scenario.Sample{s}, nil
 }
 
 func fakeServer(name string, does ...scenario.Need) *Server {
@@ -217,6 +220,23 @@ func TestPlanInterleaves(t *testing.T) {
 	}
 	if len(samples) != 9 || failed != 3 {
 		t.Errorf("%d samples, %d failed ones of the broken server; want 9 and 3", len(samples), failed)
+	}
+}
+
+// A figure that nobody measured is not shown as nought: the plan fails.
+func TestPlanWantsEveryColumn(t *testing.T) {
+	for column, ok := range map[string]bool{"cpu_us": true, "others_cpu": false} {
+		var seen []string
+		p := Plan{
+			Servers: []*Server{fakeServer("A", scenario.NeedEcho)},
+			Parts: []Part{{fake{name: "x", seen: &seen, sample: scenario.Sample{
+				Values: map[string]float64{"cpu_us": 0}, Columns: []string{column},
+			}}, 1}},
+			Emit: func(scenario.Sample) error { return nil },
+		}
+		if err := p.Run(t.Context()); (err == nil) != ok {
+			t.Errorf("%s: %v", column, err)
+		}
 	}
 }
 

@@ -50,8 +50,12 @@ func (e *Push) Measure(_ context.Context, t *Target) ([]Sample, error) {
 		return nil, err
 	}
 	way, _, _ := strings.Cut(t.Server, "@")
-	r, err := t.Workers[0].Updates(load.Updates{
-		Way: way, Clients: e.Readers, Size: e.Size, PollEvery: e.PollEvery, Warmup: e.Warmup, Window: e.Window,
+	var r *load.Updated
+	cores, err := coresDuring(func() (err error) {
+		r, err = t.Workers[0].Updates(load.Updates{
+			Way: way, Clients: e.Readers, Size: e.Size, PollEvery: e.PollEvery, Warmup: e.Warmup, Window: e.Window,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -69,5 +73,6 @@ func (e *Push) Measure(_ context.Context, t *Target) ([]Sample, error) {
 	s.Values["wire_bytes"], s.Values["payload_bytes"] = float64(r.WireBytes)/arrivals, float64(r.Bytes)/arrivals
 	s.Values["requests"] = float64(r.Requests) / r.Window.Seconds()
 	s.Values["arrivals"] = arrivals / r.Window.Seconds()
+	s.Values["others_cpu"] = max(0, cores-(r.ServerCPU+r.ClientCPU).Seconds()/r.Window.Seconds())
 	return []Sample{s}, t.footprint(&s)
 }

@@ -89,6 +89,16 @@ type Sample struct {
 	Failed string `json:"failed,omitempty"`
 }
 
+// Unmeasured are the columns that have no value, though the sample has not failed.
+func (s *Sample) Unmeasured() (keys []string) {
+	for _, key := range s.Columns {
+		if _, ok := s.Values[key]; !ok && s.Failed == "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // Worker is the part of a load worker that scenarios use.
 type Worker interface {
 	Dial(load.Dial) error

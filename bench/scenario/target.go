@@ -106,30 +106,39 @@ func (t *Target) held(n int) (failed string, err error) {
 func (t *Target) measure(run load.Run, s *Sample) error { return t.measureOn(0, run, s) }
 
 func (t *Target) measureOn(worker int, run load.Run, s *Sample) error {
-	busy, err := proc.BusyNow()
+	var r *load.Result
+	cores, err := coresDuring(func() (err error) {
+		r, err = t.Workers[worker].Run(run, t.progress(s.Case))
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	r, err := t.Workers[worker].Run(run, t.progress(s.Case))
-	if err != nil {
-		return err
-	}
-	took := time.Since(began)
 	if r.Failures.Total() > 0 {
 		s.Failed = r.Failures.String()
 		return nil
 	}
-	after, err := proc.BusyNow()
-	if err != nil {
-		return err
-	}
 	if err := t.fill(s, r); err != nil {
 		return err
 	}
-	// The machine's own count covers warm-up too, so it is compared as a rate.
-	s.Values["others_cpu"] = max(0, (after.Work-busy.Work).Seconds()/took.Seconds()-s.Values["server_cpu"]-s.Values["client_cpu"])
+	s.Values["others_cpu"] = max(0, cores-s.Values["server_cpu"]-s.Values["client_cpu"])
 	return nil
+}
+
+// coresDuring does the work and says how many of the machine's cores were busy
+// meanwhile. That covers a warm-up too, so it is a rate.
+func coresDuring(work func() error) (float64, error) {
+	before, err := proc.BusyNow()
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	if err := work(); err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	after, err := proc.BusyNow()
+	return (after.Work - before.Work).Seconds() / took.Seconds(), err
 }
 
 func (t *Target) fill(s *Sample, r *load.Result) error {
