@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/roost-ws/roost/bench/scenario"
@@ -27,9 +28,9 @@ func roostServers(root string) []*Server {
 	}
 }
 
-// Ways are the ways in which bench/servers/updates can tell its news. For the
-// scenario push they are the servers to compare.
-func Ways(root string) []*Server {
+// Ways are the ways in which bench/servers/updates can tell its news, each of so
+// many bytes. For the scenario push they are the servers to compare.
+func Ways(root string, size int) []*Server {
 	var ways []*Server
 	for _, w := range []struct {
 		name, title, about string
@@ -45,7 +46,7 @@ func Ways(root string) []*Server {
 			Does: []scenario.Need{scenario.NeedNews},
 			prepare: func(ctx context.Context, s *Server) error {
 				bin := filepath.Join(binDir(root), "updates")
-				s.full = program{argv: []string{bin, "-addr", "{addr}", "-way", w.name}, says: true}
+				s.full = program{argv: []string{bin, "-addr", "{addr}", "-way", w.name, "-size", strconv.Itoa(size)}, says: true}
 				s.echo = s.full
 				s.Version = revision(ctx, root)
 				return command(ctx, root, "go", "build", "-o", bin, "./bench/servers/updates")

@@ -117,7 +117,7 @@ func (c *pushCmd) Run(ctx context.Context, all *cli) error {
 	sc := &scenario.Push{
 		Readers: c.Conns, Size: c.Size, PollEvery: time.Second, Warmup: 2 * time.Second, Window: seconds(c.Seconds),
 	}
-	return m.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: sc, Rounds: c.Rounds})
+	return m.at(ctx, all, run.Ways(all.Root, sc.Size), run.Part{Scenario: sc, Rounds: c.Rounds})
 }
 
 type listCmd struct{}

@@ -73,9 +73,9 @@ func (c *smokeCmd) Run(ctx context.Context, all *cli) error {
 		return err
 	}
 	c.TLS = false // what follows has no need of it
-	push := &scenario.Push{Readers: 20, Size: 128, PollEvery: seconds(0.3), Warmup: seconds(0.6), Window: seconds(1.1)}
+	push := &scenario.Push{Readers: 20, Size: 200, PollEvery: seconds(0.3), Warmup: seconds(0.6), Window: seconds(1.1)}
 	c.Out = filepath.Join(dir, "push.jsonl")
-	if err := c.measure.at(ctx, all, run.Ways(all.Root), run.Part{Scenario: push, Rounds: 1}); err != nil {
+	if err := c.measure.at(ctx, all, run.Ways(all.Root, push.Size), run.Part{Scenario: push, Rounds: 1}); err != nil {
 		return err
 	}
 	parts = nil
