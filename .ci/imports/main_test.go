@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,16 @@ func TestAllowed(t *testing.T) {
 	} {
 		if faults := check(p); len(faults) > 0 {
 			t.Errorf("%s: %s", p.ImportPath, strings.Join(faults, "; "))
+		}
+	}
+}
+
+// No command of .ci is left out.
+func TestChecks(t *testing.T) {
+	got := checks("../..")
+	for _, want := range []string{"docs", "imports", "mutants", "sbom", "tidy"} {
+		if !slices.Contains(got, "./.ci/"+want) {
+			t.Errorf("%v lacks %s", got, want)
 		}
 	}
 }
