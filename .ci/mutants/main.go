@@ -151,7 +151,8 @@ func (b bug) hunt(tree string) (f found, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-run", b.test[1], b.test[0])
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-timeout", patience.String(), "-run", b.test[1], b.test[0])
+	cmd.WaitDelay = time.Second // the tests outlive go, which is killed, until their own timeout, and hold its output
 	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "ROOST_SIM_SEEDS=20000", "GOGC=400")
 	out, err := cmd.CombinedOutput()
