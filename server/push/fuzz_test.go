@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
 // FuzzPusherEvent reads a client's message as far as the protocol goes. Nothing a
@@ -36,9 +38,15 @@ func FuzzPusherEvent(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	config := chatty.withDefaults()
+	onPrivate := []subscription{{roster: &roster{channel: &channel{name: "private-a"}}}}
+	s := &session{app: table.byID["1"], subs: onPrivate}
+	if frame := reply(s, &config, []byte(`{"event":"client-x","channel":"private-a","data":[1]}`)); string(frame) != `{"event":"client-x","channel":"private-a","data":"[1]"}` {
+		f.Fatalf("a client's event is relayed as %q", frame)
+	}
 	f.Fuzz(func(t *testing.T, message []byte) {
-		s := &session{app: table.byID["1"]}
-		frame := reply(s, message)
+		s := &session{app: table.byID["1"], subs: onPrivate}
+		frame := reply(s, &config, message)
 		if frame == nil {
 			return
 		}
@@ -55,15 +63,16 @@ func FuzzPusherEvent(f *testing.F) {
 	})
 }
 
-// reply is the error that a message is answered with, or nil.
-func reply(s *session, message []byte) []byte {
+// reply is what a message is answered with, the event that others hear because of
+// it, or nil.
+func reply(s *session, config *App, message []byte) []byte {
 	complaint := func(err error) []byte { return appendErrorEvent(nil, refusal{codeNone, err.Error()}) }
 	event, err := parseClientEvent(message)
 	if err != nil {
 		return complaint(err)
 	}
-	switch string(event.name.Bytes()) {
-	case "pusher:subscribe":
+	switch name := string(event.name.Bytes()); {
+	case name == "pusher:subscribe":
 		d, err := parseSubscribe(event.data)
 		if err != nil {
 			return complaint(err)
@@ -75,20 +84,23 @@ func reply(s *session, message []byte) []byte {
 		if !validChannelName(d.name) {
 			return []byte("subscribed to a channel that cannot be: " + d.name)
 		}
-	case "pusher:unsubscribe":
+	case name == "pusher:unsubscribe":
 		if _, err := parseUnsubscribe(event.data); err != nil {
 			return complaint(err)
 		}
-	case "pusher:signin":
+	case name == "pusher:signin":
 		_, userData, err := parseSignIn(event.data)
 		if err != nil {
 			return complaint(err)
 		}
 		return appendSignedIn(nil, userData)
-	default:
-		e := Event{Name: event.name, Data: event.data}
-		if err := s.mayRelay(&chatty, event, string(event.channel.Bytes())); err != nil {
+	case strings.HasPrefix(name, "client-"):
+		if err := s.mayRelay(config, event, string(event.channel.Bytes())); err != nil {
 			return complaint(err)
+		}
+		e := Event{Name: event.name, Data: event.data}
+		if e.Data.Kind() == rawjson.Absent {
+			e.Data = noData
 		}
 		return e.append(nil, string(event.channel.Bytes()), "")
 	}
