@@ -214,14 +214,24 @@ func (cfg Config) withDefaults() (Config, error) {
 		if err != nil {
 			return cfg, err
 		}
-		reserve := descriptorReserve + turnedAwayMax
-		if cfg.HTTP != nil {
-			reserve += l.HTTPConns
-		}
-		total := int(min(descriptors, 1<<24))
-		l.Conns = max(1, total/2, total-reserve)
+		l.Conns = cfg.ConnsFor(descriptors)
 	}
 	return cfg, cfg.check()
+}
+
+// ConnsFor returns what Limits.Conns is by default where a process may have that
+// many descriptors: what is left when those for HTTP, for clients that are turned away,
+// and for what is no client are taken off, or half of them if that is more.
+func (cfg Config) ConnsFor(descriptors uint64) int {
+	for _, f := range cfg.fields() {
+		f.fill()
+	}
+	reserve := descriptorReserve + turnedAwayMax
+	if cfg.HTTP != nil {
+		reserve += cfg.Limits.HTTPConns
+	}
+	total := int(min(descriptors, 1<<24))
+	return max(1, total/2, total-reserve)
 }
 
 // descriptorReserve is what is left of the descriptor limit for everything

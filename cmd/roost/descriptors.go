@@ -32,7 +32,7 @@ func (c capacity) check(asked int) error {
 	switch room := c.room(); {
 	case asked > room:
 		return exitf(exitDescriptors,
-			"%d connections need %d descriptors and this process may have %d: raise the limit (ulimit -n %[2]d, or LimitNOFILE=%[2]d under systemd) or lower --max-connections to %d",
+			"%d connections need %d descriptors and this process may have %d: raise the limit (ulimit -n %[2]d, or LimitNOFILE=%[2]d under systemd) or lower --max-connections to %[4]d",
 			asked, asked+descriptorsReserved, c.descriptors, room)
 	case room < connectionsMin:
 		return exitf(exitDescriptors,

@@ -88,28 +88,41 @@ func unknown(name, why string) finding {
 	return finding{Name: name, Value: "-", State: stateUnknown, Why: why}
 }
 
+// serveReserve is how many descriptors roost serve keeps for what is no client of
+// WebSocket: HTTP above all.
+func serveReserve() int64 {
+	const many = 1 << 20
+	return many - int64(server.Config{HTTP: http.NotFoundHandler()}.ConnsFor(many))
+}
+
+// connsFor is how many connections roost serve takes with that many descriptors,
+// and descriptorsFor the other way round.
+func connsFor(descriptors int64) int64 { return max(descriptors/2, descriptors-serveReserve()) }
+
+func descriptorsFor(conns int64) int64 { return min(2*conns, conns+serveReserve()) }
+
 // lookAtDescriptors: each connection is one.
 func (m *machine) lookAtDescriptors(wanted int64) []finding {
-	need := wanted + descriptorsReserved
+	need := descriptorsFor(wanted)
 	var found []finding
 	ceiling := int64(unlimited)
 	if v := m.sysctl("fs.nr_open"); v != nil {
 		ceiling = v[0]
-		found = append(found, bounded("fs.nr_open", v[0], v[0]-descriptorsReserved, wanted,
+		found = append(found, bounded("fs.nr_open", v[0], connsFor(v[0]), wanted,
 			"the highest that a limit on descriptors can be", fmt.Sprintf("sysctl -w fs.nr_open=%d", roundUp(need))))
 	} else {
 		found = append(found, unknown("fs.nr_open", "the highest that a limit on descriptors can be"))
 	}
 	if _, hard, known := m.descriptors(); known {
 		hard = min(hard, ceiling)
-		found = append(found, bounded("RLIMIT_NOFILE", hard, hard-descriptorsReserved, wanted, "descriptors of one process",
+		found = append(found, bounded("RLIMIT_NOFILE", hard, connsFor(hard), wanted, "descriptors of one process",
 			fmt.Sprintf("ulimit -n %d  # systemd: LimitNOFILE=%[1]d, docker run: --ulimit nofile=%[1]d:%[1]d", need)))
 	} else {
 		found = append(found, unknown("RLIMIT_NOFILE", "descriptors of one process"))
 	}
 	if v := m.sysctl("fs.file-max"); v != nil {
 		used, _ := m.number("/proc/sys/fs/file-nr")
-		found = append(found, bounded("fs.file-max", v[0], v[0]-used-descriptorsReserved, wanted,
+		found = append(found, bounded("fs.file-max", v[0], connsFor(v[0]-used), wanted,
 			"descriptors of all processes together", fmt.Sprintf("sysctl -w fs.file-max=%d", roundUp(2*need+used))))
 	} else {
 		found = append(found, unknown("fs.file-max", "descriptors of all processes together"))

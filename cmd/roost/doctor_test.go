@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -69,27 +70,27 @@ func TestDoctor(t *testing.T) {
 		low     string   // names of what is low, in order
 		says    []string // lines of the text
 	}{
-		{name: "all is well", fit: 1_099_900, by: "RLIMIT_NOFILE"},
+		{name: "all is well", fit: 1_098_812, by: "RLIMIT_NOFILE"},
 		{name: "few descriptors", changes: map[string]string{"proc/self/limits": "Max open files 1024 4096 files\n"},
-			fit: 3996, by: "RLIMIT_NOFILE", low: "RLIMIT_NOFILE", says: []string{"\n  ulimit -n 1000100  # systemd: LimitNOFILE=1000100"}},
+			fit: 2908, by: "RLIMIT_NOFILE", low: "RLIMIT_NOFILE", says: []string{"\n  ulimit -n 1001188  # systemd: LimitNOFILE=1001188"}},
 		{name: "low ceiling", changes: map[string]string{"proc/sys/fs/nr_open": "900000\n"},
-			fit: 899_900, by: "fs.nr_open", low: "fs.nr_open RLIMIT_NOFILE", says: []string{"\n  sysctl -w fs.nr_open=1100000\n"}},
+			fit: 898_812, by: "fs.nr_open", low: "fs.nr_open RLIMIT_NOFILE", says: []string{"\n  sysctl -w fs.nr_open=1100000\n"}},
 		{name: "no limit at all", changes: map[string]string{"proc/self/limits": "Max open files unlimited unlimited files\n"},
-			fit: 1_199_900, by: "fs.nr_open"},
+			fit: 1_198_812, by: "fs.nr_open"},
 		{name: "all processes", changes: map[string]string{"proc/sys/fs/file-max": "500000\n"},
-			fit: 498_900, by: "fs.file-max", low: "fs.file-max", says: []string{"\n  sysctl -w fs.file-max=2100000\n"}},
+			fit: 497_812, by: "fs.file-max", low: "fs.file-max", says: []string{"\n  sysctl -w fs.file-max=2100000\n"}},
 		{name: "firewall", changes: map[string]string{"proc/sys/net/netfilter/nf_conntrack_max": "262144\n"},
 			fit: 262_134, by: "net.netfilter.nf_conntrack_max", low: "net.netfilter.nf_conntrack_max", says: []string{"\n  sysctl -w net.netfilter.nf_conntrack_max=2100000\n"}},
-		{name: "no firewall", changes: map[string]string{"proc/sys/net/netfilter/nf_conntrack_max": ""}, fit: 1_099_900, by: "RLIMIT_NOFILE"},
+		{name: "no firewall", changes: map[string]string{"proc/sys/net/netfilter/nf_conntrack_max": ""}, fit: 1_098_812, by: "RLIMIT_NOFILE"},
 		{name: "short queues", changes: map[string]string{"proc/sys/net/core/somaxconn": "4096\n", "proc/sys/net/ipv4/tcp_max_syn_backlog": "512\n"},
-			fit: 1_099_900, by: "RLIMIT_NOFILE", low: "net.core.somaxconn net.ipv4.tcp_max_syn_backlog",
+			fit: 1_098_812, by: "RLIMIT_NOFILE", low: "net.core.somaxconn net.ipv4.tcp_max_syn_backlog",
 			says: []string{"\n  sysctl -w net.core.somaxconn=65535  #", "\n  sysctl -w net.ipv4.tcp_max_syn_backlog=65535  #"}},
 		{name: "little for buffers", changes: map[string]string{"proc/sys/net/ipv4/tcp_mem": "100 200 300\n"},
-			fit: 1_099_900, by: "RLIMIT_NOFILE", low: "net.ipv4.tcp_mem", says: []string{"\n  sysctl -w net.ipv4.tcp_mem='1000000 1300000 1500000'\n"}},
+			fit: 1_098_812, by: "RLIMIT_NOFILE", low: "net.ipv4.tcp_mem", says: []string{"\n  sysctl -w net.ipv4.tcp_mem='1000000 1300000 1500000'\n"}},
 		{name: "large buffers", changes: map[string]string{"proc/sys/net/ipv4/tcp_wmem": "65536 65536 4194304\n"},
-			fit: 1_099_900, by: "RLIMIT_NOFILE", says: []string{"To think about:\n  sysctl -w net.ipv4.tcp_wmem='4096 16384 4194304'  #"}},
+			fit: 1_098_812, by: "RLIMIT_NOFILE", says: []string{"To think about:\n  sysctl -w net.ipv4.tcp_wmem='4096 16384 4194304'  #"}},
 		{name: "few ports", changes: map[string]string{"proc/sys/net/ipv4/ip_local_port_range": "32768 60999\n"},
-			fit: 1_099_900, by: "RLIMIT_NOFILE", says: []string{"To think about:\n  sysctl -w net.ipv4.ip_local_port_range='1024 65535'  #"}},
+			fit: 1_098_812, by: "RLIMIT_NOFILE", says: []string{"To think about:\n  sysctl -w net.ipv4.ip_local_port_range='1024 65535'  #"}},
 		{name: "little memory", changes: map[string]string{"proc/meminfo": "MemAvailable: 1048576 kB\n"}, args: "--connections 200000",
 			fit: 178_956, by: "memory", low: "memory", says: []string{"\n  give the machine 1144MiB for roost\n"}},
 		{name: "memory decides what is wanted", changes: map[string]string{"proc/meminfo": "MemAvailable: 1048576 kB\n"}, fit: 178_956, by: "memory"},
@@ -97,11 +98,11 @@ func TestDoctor(t *testing.T) {
 			fit: 178_956, by: "cgroup memory", says: []string{"\n  GOMEMLIMIT=529MiB  #"}},
 		{name: "with its variable set", changes: map[string]string{"proc/self/cgroup": "4:memory:/x\n0::/\n"}, args: "--connections 100000", env: "GOMEMLIMIT=500MiB",
 			fit: 178_956, by: "cgroup memory", says: []string{"roost's limits", "\n  roost serve --overcommit  #"}},
-		{name: "room for the worst", args: "--connections 100000", env: "GOMEMLIMIT=4GiB", fit: 1_099_900, by: "RLIMIT_NOFILE"},
-		{name: "a server's limits", args: "--pid 42 --connections 300", fit: 500, by: "RLIMIT_NOFILE"},
+		{name: "room for the worst", args: "--connections 100000", env: "GOMEMLIMIT=4GiB", fit: 1_098_812, by: "RLIMIT_NOFILE"},
+		{name: "a server's limits", args: "--pid 42 --connections 300", fit: 300, by: "RLIMIT_NOFILE"},
 		{name: "a server's group", args: "--pid 42 --connections 400000", changes: map[string]string{"proc/42/limits": "Max open files 900000 900000 files\n"},
 			fit: 357_913, by: "cgroup memory", low: "cgroup memory", says: []string{"MemoryMax=2288M\n", "\n  GOMEMLIMIT=600MiB  #"}},
-		{name: "old kernel", changes: map[string]string{"proc/sys/kernel/osrelease": "2.6.32\n"}, fit: 1_099_900, by: "RLIMIT_NOFILE", low: "kernel"},
+		{name: "old kernel", changes: map[string]string{"proc/sys/kernel/osrelease": "2.6.32\n"}, fit: 1_098_812, by: "RLIMIT_NOFILE", low: "kernel"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			args := append([]string{"doctor", "--root", folder(t, row.changes)}, strings.Fields(row.args)...)
@@ -147,7 +148,7 @@ func TestDoctorKnowsLittle(t *testing.T) {
 	}
 	nothing["proc/self/limits"] = generous["proc/self/limits"]
 	got := command(t, nil, "doctor", "--root", folder(t, nothing))
-	if got.code != exitOK || strings.Count(got.stdout, stateUnknown+" ") < 5 || !strings.Contains(got.stdout, "About 1099900 connections") {
+	if got.code != exitOK || strings.Count(got.stdout, stateUnknown+" ") < 5 || !strings.Contains(got.stdout, "About 1098812 connections") {
 		t.Errorf("doctor says %+v", got)
 	}
 	got = command(t, nil, "doctor", "--root", t.TempDir())
@@ -166,6 +167,33 @@ func TestDoctorAgreesWithServe(t *testing.T) {
 	for _, f := range found.Findings {
 		if says := p.log.all()[0]["descriptors"]; f.Name == "RLIMIT_NOFILE" && f.Value != says {
 			t.Errorf("doctor says %s descriptors, serve %v", f.Value, says)
+		}
+	}
+}
+
+// What doctor predicts is what serve then takes, however few descriptors there are.
+func TestDoctorKnowsServe(t *testing.T) {
+	for _, descriptors := range []int{600, 2000, 5000} {
+		limited := func(args string) *exec.Cmd {
+			return exec.Command("sh", "-c", fmt.Sprintf("ulimit -n %d && exec %s %s", descriptors, binary, args))
+		}
+		predicted, err := limited("doctor --json").Output()
+		var found diagnosis
+		if err != nil || json.Unmarshal(predicted, &found) != nil {
+			t.Fatalf("%v: %s", err, predicted)
+		}
+		bound := int64(0)
+		for _, f := range found.Findings {
+			if f.Name == "RLIMIT_NOFILE" {
+				bound = f.Bound
+			}
+		}
+		p := follow(t, limited("serve --overcommit --admin off --drain 100ms --listen 127.0.0.1:0"), nil).serving()
+		if holds := connectionsHeld(t, p); int64(holds) != bound {
+			t.Errorf("of %d descriptors serve takes %d, and doctor says %d", descriptors, holds, bound)
+		}
+		if need := descriptorsFor(connsFor(int64(descriptors))); need > int64(descriptors) || need < int64(descriptors)-1 {
+			t.Errorf("for as many as go into %d descriptors doctor wants %d", descriptors, need)
 		}
 	}
 }

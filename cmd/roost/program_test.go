@@ -45,7 +45,7 @@ func TestWrongUse(t *testing.T) {
 		{name: "port in use", args: "serve --admin off --listen " + taken.Addr().String(), code: exitListen, want: []string{"in use", taken.Addr().String(), "--listen"}},
 		{name: "admin port in use", args: "serve --listen 127.0.0.1:0 --admin " + taken.Addr().String(), code: exitListen, want: []string{"in use", taken.Addr().String(), "--admin"}},
 		{name: "address of another machine", args: "echo --listen 192.0.2.1:0", code: exitListen, want: []string{"no such address"}},
-		{name: "too few descriptors", args: "echo --listen 127.0.0.1:0 --max-connections 2147483647", code: exitDescriptors, want: []string{"ulimit -n 2147483747", "--max-connections"}},
+		{name: "too few descriptors", args: "echo --listen 127.0.0.1:0 --max-connections 2147483647", code: exitDescriptors, want: []string{"ulimit -n 2147483747", fmt.Sprintf("lower --max-connections to %d", raiseDescriptors().room())}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			p := launch(t, []string{row.env}, strings.Fields(row.args)...)
