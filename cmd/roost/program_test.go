@@ -39,7 +39,7 @@ func TestWrongUse(t *testing.T) {
 		{name: "count", args: "serve --max-per-address -1", code: exitUsage, want: []string{"--max-per-address"}},
 		{name: "workers and inline", args: "echo --listen 127.0.0.1:0 --workers 3 --inline", code: exitUsage, want: []string{"--workers", "--inline", "can't be used together"}},
 		{name: "kernel TLS", args: "echo --listen 127.0.0.1:0 --ktls=maybe", code: exitUsage, want: []string{"ktls", "neither auto nor off"}},
-		{name: "negative loops", args: "echo --listen 127.0.0.1:0 --loops=-1", code: exitUsage, want: []string{"Loops", "positive"}},
+		{name: "negative loops", args: "echo --listen 127.0.0.1:0 --loops=-1", code: exitUsage, want: []string{"--loops", "a number from 1"}},
 		{name: "wrong variable", args: "serve", env: "ROOST_LISTEN=6001", code: exitUsage, want: []string{"--listen", "not HOST:PORT"}},
 		{name: "half an app", args: "serve --app-id 1", code: exitUsage, want: []string{"--app-key", "belong together"}},
 		{name: "port in use", args: "serve --admin off --listen " + taken.Addr().String(), code: exitListen, want: []string{"in use", taken.Addr().String(), "--listen"}},
