@@ -230,6 +230,7 @@ func (c *Conn) shed() {
 	c.pipe.Purge()
 	if c.state == stateOpen && c.pipe.Waiting() == 0 {
 		c.fail(why)
+		c.pipe.Deafen()
 		return
 	}
 	c.settle()
@@ -239,6 +240,7 @@ func (c *Conn) shed() {
 		c.pipe.NoCalls() // none is owed, and nobody has to wait for a worker
 	}
 	c.pipe.Finish()
+	c.pipe.Deafen()
 }
 
 // pingAfter is the silence after which this connection is sent a Ping: between

@@ -2,6 +2,8 @@ package server
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +68,55 @@ func TestHeldShedsTheLargest(t *testing.T) {
 				t.Errorf("a small message came back as %v", f)
 			}
 		}
+	})
+}
+
+// What TLS holds counts for who goes, too: records that do not become whole. Those
+// who have begun them are told why they go, and what they held is free at once.
+func TestHeldShedsRecords(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		const many, part = 80, 15_000
+		st := startTLS(t, Handler{OnMessage: echo}, Config{
+			Inline: inline, Limits: Limits{Held: 1 << 20}, Timeouts: Timeouts{Message: patience},
+		})
+		var clients []*client
+		for i := range many {
+			clients = append(clients, st.connect(st.client).open(fmt.Sprintf("/%d", i)))
+		}
+		bystander := st.open()
+		st.nth(many)
+		record := append([]byte{23, 3, 3, 16000 >> 8, 16000 & 0xff}, make([]byte, part)...)
+		for _, c := range clients {
+			if _, err := bare(c.Conn).Write(record); err != nil {
+				t.Fatal(err)
+			}
+		}
+		bystander.echo("still here")
+		eventually(t, "memory is given back", func() bool { return st.Stats().Held <= 1<<20 && st.Stats().Shed > 0 })
+		var gone []int
+		eventually(t, "who goes is told", func() bool {
+			gone = nil
+			for n := range many + 1 {
+				if strings.Contains(st.nth(n).story(), "close ") {
+					gone = append(gone, n)
+				}
+			}
+			return uint64(len(gone)) == st.Stats().Shed
+		})
+		for _, n := range gone {
+			if end := st.ended(n); end.Code != StatusTryAgainLater || !errors.Is(end, ErrOverload) {
+				t.Errorf("OnClose was told %v", end)
+			}
+			var i int
+			if _, err := fmt.Sscanf(st.nth(n).story(), "open /%d,", &i); err != nil {
+				t.Fatalf("%q", st.nth(n).story())
+			}
+			clients[i].expectClose(1013)
+		}
+		if len(gone) > many/2 { // a quarter of the limit, and what is above it, is a third of all
+			t.Errorf("%d of %d connections were closed", len(gone), many)
+		}
+		bystander.echo("still here")
 	})
 }
 

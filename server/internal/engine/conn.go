@@ -405,18 +405,32 @@ func (c *Conn) Unread(b []byte) {
 	c.stow(b)
 }
 
-// Stowed is how many bytes of input the session has left for later.
-func (c *Conn) Stowed() int {
-	if c.in == nil {
-		return 0
+// Stowed is how many bytes of input there are that the session has left for
+// later, or has not been given.
+func (c *Conn) Stowed() (n int) {
+	if c.in != nil {
+		n = len(c.in.b)
 	}
-	return len(c.in.b)
+	if c.flags&flagSecure != 0 {
+		n += c.secured().stowed()
+	}
+	return n
+}
+
+// Deafen drops that input, for a session that needs no more: it is lingering, or
+// has finished.
+func (c *Conn) Deafen() {
+	c.take()
+	if c.flags&flagSecure != 0 {
+		c.secured().deafen()
+	}
 }
 
 // stow keeps bytes that the session did not use; take gives them back.
 func (c *Conn) stow(b []byte) {
 	c.in = &stash{b}
 	c.loop.e.held.Add(int64(len(b)))
+	c.Alarm()
 }
 
 func (c *Conn) take() (b []byte) {

@@ -302,10 +302,26 @@ func (s *secured) forget() {
 
 // note tells the engine how much is held beside the outbound queue.
 func (s *secured) note() {
-	if now := len(s.rest) + s.stream.Kept(); now != s.noted {
-		s.c.loop.e.held.Add(int64(now - s.noted))
-		s.noted = now
+	if more := len(s.rest) + s.stream.Kept() - s.noted; more != 0 {
+		s.noted += more
+		if s.c.loop.e.held.Add(int64(more)); more > 0 {
+			s.c.Alarm()
+		}
 	}
+}
+
+// stowed is how much there is of what came and was not used: plaintext, and a
+// record that is not whole.
+func (s *secured) stowed() int { return len(s.rest) + s.stream.Torn() }
+
+// deafen drops that, and has nothing more opened.
+func (s *secured) deafen() {
+	if s.shake != nil || s.deaf {
+		return // there is none, and the stream may be a runner's
+	}
+	s.deaf, s.rest, s.torn = true, nil, 0
+	s.stream.Deafen()
+	s.note()
 }
 
 // write seals what waits in the outbound queue and sends it. n counts bytes of

@@ -119,3 +119,45 @@ func TestTLSDetachTakesAll(t *testing.T) {
 		t.Errorf("%d bytes came through, then %v; want %d", len(got), err, len(sent))
 	}
 }
+
+// Whoever comes to hold the last straw wakes the loops, which get memory back:
+// with a record that is not whole, or with input that is put aside.
+func TestTLSHeldAlarms(t *testing.T) {
+	stream, wire, client := shaken(t)
+	go func() {
+		client.Write(make([]byte, 10_000))
+		client.NetConn().Close()
+	}()
+	received, err := io.ReadAll(wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := new(wakes)
+	l := &Loop{poller: p}
+	l.asleep.Store(true)
+	e := &Engine{Config: Config{Held: 100}, kernel: sys.Real(), loops: []*Loop{l}}
+	l.e = e
+	g := new(giver)
+	g.pipe.loop = l
+	g.pipe.session = secureSession(g, stream, nil)
+	if g.pipe.give(received[:50], true); p.n != 0 {
+		t.Errorf("50 bytes woke %d loops", p.n)
+	}
+	if g.pipe.give(received[50:500], true); p.n != 1 || g.pipe.Stowed() != 500 {
+		t.Errorf("a record of which %d bytes are held woke %d loops", g.pipe.Stowed(), p.n)
+	}
+	if g.pipe.stow(make([]byte, 100)); p.n != 2 {
+		t.Errorf("input that was put aside woke %d loops", p.n-1)
+	}
+	g.pipe.Deafen()
+	if n := e.held.Load(); n != 0 || g.pipe.Stowed() != 0 {
+		t.Errorf("who is deaf holds %d bytes, and %d are counted", g.pipe.Stowed(), n)
+	}
+}
+
+type wakes struct {
+	sys.Poller
+	n int
+}
+
+func (w *wakes) Wake() error { w.n++; return nil }

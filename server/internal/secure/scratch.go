@@ -76,3 +76,12 @@ func (s *Stream) release() {
 		*hand = bytes.Buffer{}
 	}
 }
+
+// Deafen forgets what there is of a record that is not whole. Open may not be
+// called any more.
+func (s *Stream) Deafen() {
+	if fields.known {
+		*(*bytes.Buffer)(unsafe.Add(unsafe.Pointer(s.conn), fields.rawInput)) = bytes.Buffer{}
+	}
+	s.part = 0
+}
