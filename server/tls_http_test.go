@@ -127,4 +127,6 @@ func TestTLSUpgradeElsewhere(t *testing.T) {
 	if res := c.response(); res.StatusCode != http.StatusInternalServerError {
 		t.Errorf("got %s", res.Status)
 	}
+	// The handler has its connection to itself, and closes it only after it has answered.
+	eventually(t, "the connection is closed", func() bool { return s.Stats().HTTP == 0 })
 }
