@@ -213,7 +213,7 @@ func TestClosedLoopLatencyOfKnownSlowServer(t *testing.T) {
 		t.Errorf("the quickest reply took %v, the server sleeps %v", got, slow)
 	}
 	// Generous, for a busy machine; a mistake in the unit or the start would be far off.
-	if got := result.Latency.Quantile(0.5); got > 2*slow {
+	if got := result.Latency.Quantile(0.5); got > 10*slow {
 		t.Errorf("the median reply took %v, the server sleeps %v", got, slow)
 	}
 	most := conns * (int(result.Window/slow) + 1)
