@@ -48,8 +48,11 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// badConn is the connection at which a bad server is bad.
-const badConn = 30
+// badConn is the connection of perServer at which a bad server is bad.
+const (
+	badConn   = 30
+	perServer = 100
+)
 
 // serve is an echo server that has a fault at one of its connections.
 func serve(fault, addr string) error {
@@ -58,6 +61,7 @@ func serve(fault, addr string) error {
 		return err
 	}
 	var n atomic.Int32
+	full := make(chan struct{}) // closed when all are connected
 	for {
 		c, err := ln.Accept()
 		if err != nil {
@@ -71,14 +75,18 @@ func serve(fault, addr string) error {
 					return
 				}
 			}
-			bad := n.Add(1) == badConn
+			nth := n.Add(1)
+			if nth == perServer {
+				close(full)
+			}
+			bad := nth == badConn
 			if bad && fault == "refuses" {
 				return
 			}
 			fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 				"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
 			if bad && fault == "drops" {
-				time.Sleep(50 * time.Millisecond)
+				<-full // its client has done connecting by then
 				return
 			}
 			for echo(c, in, bad && fault == "deaf") == nil {
@@ -114,7 +122,7 @@ func echo(c net.Conn, in io.Reader, deaf bool) error {
 func plan(fault string) Plan {
 	return Plan{
 		Server: Server{Name: "test", Argv: []string{os.Args[0], "test-server", fault, "{addr}"}},
-		Conns:  200, PerServer: 100, PerClient: 60, Rest: 300 * time.Millisecond, Deadline: time.Second,
+		Conns:  200, PerServer: perServer, PerClient: 60, Rest: 300 * time.Millisecond, Deadline: time.Second,
 	}
 }
 
