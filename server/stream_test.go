@@ -282,7 +282,7 @@ func TestStreamPing(t *testing.T) {
 	for range 4 {
 		c.expectData(body, ":\n\n")
 	}
-	if n := st.Stats(); n.Pings != 4 && n.Pings != 5 || n.IdleTimeouts+n.PongTimeouts != 0 {
+	if n := st.Stats(); n.Pings < 4 || n.IdleTimeouts+n.PongTimeouts != 0 {
 		t.Errorf("stats %+v", n)
 	}
 	off := start(t, Handler{}, streams(Config{StreamPingInterval: -1, IdleTimeout: 200 * time.Millisecond}))
