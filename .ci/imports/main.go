@@ -79,9 +79,10 @@ var (
 		"github.com/pelletier/go-toml/v2":     {"cmd/roost"},
 		"github.com/HdrHistogram":             {"bench/..."},
 		"golang.org/x/image":                  {"bench/report"},
+		"go.uber.org/goleak":                  {"server/push/internal/pushtest"},
 	}
 	testDoors = map[string][]string{
-		"go.uber.org/goleak":                  {"server"},
+		"go.uber.org/goleak":                  {"server", "server/internal/secure"},
 		"golang.org/x/sys":                    {"server"},
 		"github.com/gorilla/websocket":        {"cmd/...", "server"},
 		"github.com/coder/websocket":          {"cmd/...", "server"},

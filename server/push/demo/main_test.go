@@ -1,0 +1,10 @@
+package demo
+
+import (
+	"testing"
+
+	"github.com/roost-ws/roost/server/push/internal/pushtest"
+)
+
+// The tests leave no goroutine behind.
+func TestMain(m *testing.M) { pushtest.Main(m) }
