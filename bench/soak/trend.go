@@ -34,8 +34,8 @@ const (
 	blocks    = 20
 	blocksMin = 6
 
-	// certain is how many standard errors a slope must be from the tolerance. With
-	// twenty blocks a line that is flat is thought to rise once in a thousand fits.
+	// certain is how many standard errors a slope must be from zero. With twenty
+	// blocks a line that is flat is thought to rise once in a thousand fits.
 	certain = 3.5
 )
 

@@ -9,8 +9,13 @@
 //
 // A Case is data: what is sent, what must come back, how the connection ends.
 // What no script can say (a half-close, a slow reader, a reset) is a drill, a
-// function. Every case that expects a refusal first has a good message echoed,
-// so that a server that refuses everything does not look correct.
+// function.
+//
+// A server that refuses everything does not look correct: a script that expects
+// a frame to be refused first has a good message echoed. Where there is no such
+// message, because the handshake is to be refused or a drill's client does
+// something else, it is the honest connection of row U1 that must be served all
+// the while; and without a handshake and an answer to begin with there is no run.
 //
 // Ids begin with the row of the threat table that the case guards: F frames,
 // H opening handshake, C compression, T connections, L TLS, U what must hold all
