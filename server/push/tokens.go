@@ -70,7 +70,7 @@ func (a *App) SignToken(claims any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("push: app %s: %w", a.ID, err)
 	}
-	v, err := a.verifier(time.Now)
+	v, err := a.verifier(wallClock)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("push: %w", err)

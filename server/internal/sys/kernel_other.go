@@ -40,6 +40,11 @@ func Listen(network, addr string) (fd int, bound net.Addr, err error) {
 	return -1, nil, poller.ErrUnsupported
 }
 
+// NewListener returns poller.ErrUnsupported.
+func NewListener(network, addr string) (net.Listener, error) {
+	return nil, poller.ErrUnsupported
+}
+
 // DupListener returns poller.ErrUnsupported.
 func DupListener(ln net.Listener) (fd int, err error) {
 	return -1, poller.ErrUnsupported
