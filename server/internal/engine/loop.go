@@ -90,8 +90,11 @@ func (l *Loop) wait(w *worker) {
 	timeout := l.timeout()
 	if timeout != 0 {
 		l.asleep.Store(true)
-		l.staff()
-		timeout = l.timeout() // work and deadlines may have come between the look and the flag
+		if l.staff() {
+			timeout = 0
+		} else {
+			timeout = l.timeout() // work and deadlines may have come between the look and the flag
+		}
 	}
 	n, err := l.poller.Wait(l.events, timeout)
 	if err != nil {
@@ -207,14 +210,17 @@ func (l *Loop) serve(w *worker) bool {
 
 // staff hires a worker for each connection of the run queue, when leaders may
 // not serve it. A leader sees to it before it sleeps: connections may have come
-// there when leaders still could.
-func (l *Loop) staff() {
+// there when leaders still could. Where it may serve them itself, staff reports
+// whether there are any: it must not sleep then, whatever it may a moment later.
+func (l *Loop) staff() (mine bool) {
+	n := l.queue.len()
 	if l.e.Inline || l.e.mayServe() {
-		return
+		return n > 0
 	}
-	for n := l.queue.len(); n > 0 && l.e.hire(); n-- {
+	for ; n > 0 && l.e.hire(); n-- {
 		l.e.submit(l.e.serveQueue)
 	}
+	return false
 }
 
 // runTasks gives new connections their slots and runs posted tasks. None of it

@@ -74,26 +74,30 @@ func TestHire(t *testing.T) {
 }
 
 // Connections that came to the queue when leaders could still serve get workers
-// when they cannot any more, as many as there may be, and are left alone while they can.
+// when they cannot any more, as many as there may be. While they can, a leader
+// is told to serve them: nobody else will, should it be too late a moment later.
 func TestStaff(t *testing.T) {
 	hired := 0
 	e := &Engine{Config: Config{Workers: 4, Submit: func(func()) error { hired++; return nil }}, loops: make([]*Loop, 2)}
 	e.queue = &runQueue{e: e}
 	l := &Loop{e: e, queue: e.queue}
+	if l.staff() {
+		t.Error("a leader is to serve nobody")
+	}
 	for range 3 {
 		e.queue.push(&Conn{loop: l})
 	}
-	if l.staff(); hired != 0 {
-		t.Errorf("%d workers were hired where leaders may serve", hired)
+	if mine := l.staff(); !mine || hired != 0 {
+		t.Errorf("where leaders may serve: %v, and %d workers were hired", mine, hired)
 	}
 	e.hired.Store(3) // as many callbacks have stuck
-	if l.staff(); hired != 1 {
-		t.Errorf("%d workers were hired, want the one that is left", hired)
+	if mine := l.staff(); mine || hired != 1 {
+		t.Errorf("%d workers were hired, want the one that is left; the leader may serve: %v", hired, mine)
 	}
 	e.hired.Store(0)
 	e.slow.Store(true)
-	if l.staff(); hired != 1+3 {
-		t.Errorf("%d workers were hired for three slow connections", hired-1)
+	if mine := l.staff(); mine || hired != 1+3 {
+		t.Errorf("%d workers were hired for three slow connections; the leader may serve: %v", hired-1, mine)
 	}
 }
 

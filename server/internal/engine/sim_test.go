@@ -42,14 +42,19 @@ func TestSimEngine(t *testing.T) {
 // that the protocol of the signal word meets every order of its steps, and
 // with pools that make every seed an exact replay.
 func TestSimWoven(t *testing.T) {
-	if weave != nil {
-		return
+	if weave == nil {
+		woven(t, "^TestSim")
 	}
+}
+
+// woven runs tests of this package in a woven build.
+func woven(t *testing.T, tests string) {
+	t.Helper()
 	overlay, err := sim.Weave(".", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-run", "^TestSim", "-v", ".")
+	cmd := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-run", tests, "-v", ".")
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // one World after the other
 	out, err := cmd.CombinedOutput()
 	if err != nil {
