@@ -17,7 +17,7 @@ type sweep struct {
 	nearest   Tick          // soonest deadline that the present sweep has left standing
 	notBefore time.Duration // when the next sweep may begin
 	last      time.Duration // last call of expire
-	deaf      bool          // after a standstill: there is input that we have not read yet
+	deaf      int           // after a standstill: wake-ups that may find input from before it
 	passed    []*Conn       // scratch
 }
 
@@ -25,12 +25,18 @@ type sweep struct {
 func (l *Loop) expire() {
 	s := &l.sweep
 	now := l.e.kernel.Now()
-	// Input comes before deadlines: after a standstill peers were not silent, we were deaf.
-	s.deaf = (s.deaf || now-s.last > standstill) && l.ready == len(l.events)
+	// Input comes before deadlines: after a standstill peers were not silent, we were
+	// deaf. Every connection may have something to say, and each says it before any
+	// is listened to twice, so a loop that is never done with input ends that, too.
+	if now-s.last > standstill {
+		s.deaf = l.table.live/len(l.events) + 1
+	}
 	s.last = now
-	if s.deaf {
+	if s.deaf > 0 && l.ready == len(l.events) {
+		s.deaf--
 		return
 	}
+	s.deaf = 0
 	chunks := (int(l.table.used) + chunkSize - 1) / chunkSize
 	if !s.on {
 		due := Tick(l.soonest.Load())
