@@ -153,6 +153,7 @@ func TestSimTLS(t *testing.T) {
 	}
 	sim.Seeds(t, seeds, func(cfg sim.Config) error {
 		r := newSimRun(cfg)
+		r.cfg.ReadBuffer = max(r.cfg.ReadBuffer, unitMax) // it would take millions of steps in small portions
 		r.cfg.TLS = simTLS().server
 		r.cfg.TLSTimeout, r.cfg.TLSHandshakes, r.cfg.ClientHello = r.openingTime, 1+r.w.Rand.IntN(10), 16<<10
 		return r.run(1 + r.w.Rand.IntN(8))
