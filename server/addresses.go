@@ -23,8 +23,7 @@ func newAddresses(limit int) *addresses {
 }
 
 // add counts a connection, until remove, if the limit allows it. Of an IPv6
-// address only the /64 counts, which is what one client is given. Unix sockets,
-// without an address, share one count.
+// address only the /64 counts, which is what one client is given.
 func (a *addresses) add(addr netip.Addr) (bucket uint32, ok bool) {
 	addr = addr.Unmap()
 	if addr.Is6() {

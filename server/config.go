@@ -134,7 +134,7 @@ type Config struct {
 	// ShutdownCode is sent to every client by Shutdown. Default 1001.
 	ShutdownCode StatusCode
 
-	// SlowConsumer is what happens at Limits.Outbound and Timeouts.Stall.
+	// SlowConsumer is what happens at Limits.Outbound.
 	SlowConsumer Policy
 
 	// Subprotocols are those the server speaks; of a client's list the first that is here is chosen.

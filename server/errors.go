@@ -9,8 +9,7 @@ import (
 )
 
 var (
-	// ErrClosed is returned by calls on a connection that is closed or closing,
-	// and on a server that was never started or is closed.
+	// ErrClosed is returned by calls on a connection that is closed or closing.
 	ErrClosed = engine.ErrClosed
 
 	// ErrSlowConsumer is returned by Send when the connection's outbound queue is
@@ -18,7 +17,7 @@ var (
 	// connection is closed as well.
 	ErrSlowConsumer = errors.New("slow consumer: the outbound queue is full")
 
-	// ErrServerClosed is returned by ListenAndServe and Serve after Shutdown or Close.
+	// ErrServerClosed is returned by calls on a server after Shutdown or Close.
 	ErrServerClosed = errors.New("server: closed")
 
 	// ErrTimeout is the Err of a CloseError when a peer let a deadline pass.

@@ -159,12 +159,6 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tc.addr, got, tc.ok)
 		}
 	}
-	// Unix sockets have no address and share one account.
-	for i := range 4 {
-		if _, ok := a.add(netip.Addr{}); ok != (i < 2) {
-			t.Errorf("unix socket %d: %v", i, ok)
-		}
-	}
 	// Whatever was added and removed, nothing is left.
 	b := newAddresses(1)
 	for range 3 {

@@ -1,9 +1,10 @@
 // Package deflate is permessage-deflate (RFC 7692) as functions over bytes: it
 // reads what a client offers, compresses a message and inflates one.
 //
-// Neither side keeps anything between messages, so a connection with it costs
-// what one without it costs. What the work needs is pooled, and taken only for
-// as long as one call lasts. The package does not know what a connection is.
+// Nothing is kept between messages, so a connection with it costs what one
+// without it costs; only with context takeover each has a Context, of 3 KB at
+// most. What the work needs is pooled, and taken only for as long as one call
+// lasts. The package does not know what a connection is.
 //
 // Inflating is done here, over a message that is in memory as a whole; a reader
 // that may be fed byte by byte, as compress/flate has it, takes about twice as

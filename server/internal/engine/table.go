@@ -2,8 +2,8 @@ package engine
 
 import "sync/atomic"
 
-// Tick is the engine's coarse clock: tenths of a second since the engine was
-// made, starting at 1. The zero Tick means never. It lasts for 13 years.
+// Tick is the engine's coarse clock: tenths of a second on the kernel's clock,
+// starting at 1. The zero Tick means never. It lasts for 13 years.
 type Tick uint32
 
 const (
