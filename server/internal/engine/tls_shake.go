@@ -65,21 +65,20 @@ func (s *secured) greet(in []byte) (used int) {
 		return 0
 	}
 	h, q := s.shake, &s.c.loop.e.shaking
-	used = min(len(in), q.hello)
+	used, whole := min(len(in), q.hello), true
 	if !h.begun {
-		whole, err := h.hello.Add(in, q.hello)
-		if err != nil {
+		var err error
+		if whole, err = h.hello.Add(in, q.hello); err != nil {
 			s.shake.raw = nil
 			s.stream.Alert(secure.Reply(err))
 			s.fail(err)
 			return len(in)
 		}
 		used = h.hello.Seen() - len(h.raw)
-		if h.raw = append(h.raw, in[:used]...); !whole {
-			return used
-		}
-	} else {
-		h.raw = append(h.raw, in[:used]...)
+	}
+	h.raw = append(h.raw, in[:used]...)
+	if !whole {
+		return used
 	}
 	h.holder.Store(withRunner)
 	s.c.flags |= flagPaused

@@ -77,8 +77,8 @@ func (s *Stream) release() {
 	}
 }
 
-// Deafen forgets what there is of a record that is not whole. Open may not be
-// called any more.
+// Deafen forgets, between two turns, what there is of a record that is not whole.
+// Open may not be called any more.
 func (s *Stream) Deafen() {
 	if fields.known {
 		*(*bytes.Buffer)(unsafe.Add(unsafe.Pointer(s.conn), fields.rawInput)) = bytes.Buffer{}
