@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -49,11 +50,13 @@ func (a *admin) get(ctx context.Context, path string) (string, error) {
 // figures reads all metrics; collect has the garbage collected first, twice,
 // because what pools keep outlives one collection.
 func (a *admin) figures(ctx context.Context, collect bool) (figures, error) {
+	profile := ""
 	for range 2 {
 		if !collect {
 			break
 		}
-		if _, err := a.get(ctx, "/debug/pprof/heap?gc=1"); err != nil {
+		var err error
+		if profile, err = a.get(ctx, "/debug/pprof/heap?gc=1&debug=1"); err != nil {
 			return nil, err
 		}
 	}
@@ -61,8 +64,19 @@ func (a *admin) figures(ctx context.Context, collect bool) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseFigures(text)
+	f, err := parseFigures(text)
+	if err != nil {
+		return nil, err
+	}
+	// The profile has the heap as it was behind the collection; the metrics add the
+	// garbage that writing the profile makes.
+	if found := heapAlloc.FindStringSubmatch(profile); found != nil {
+		f[heapFigure], err = strconv.ParseFloat(found[1], 64)
+	}
+	return f, err
 }
+
+var heapAlloc = regexp.MustCompile(`(?m)^# HeapAlloc = ([0-9]+)$`)
 
 func parseFigures(text string) (figures, error) {
 	f := figures{}

@@ -225,6 +225,24 @@ func TestBlame(t *testing.T) {
 	}
 }
 
+// U3: the heap is what is live behind a collection, without the garbage that
+// looking at it makes.
+func TestHeapIsLive(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			fmt.Fprintf(w, "%s 7e6\n", heapFigure)
+			return
+		}
+		fmt.Fprintf(w, "heap profile: 1: 2 [3: 4] @ heap/1048576\n# Alloc = 1\n# HeapAlloc = 5000000\n# HeapSys = 9\n")
+	}))
+	defer s.Close()
+	for collect, want := range map[bool]float64{true: 5e6, false: 7e6} {
+		if f, err := newAdmin(s.URL).figures(t.Context(), collect); err != nil || f[heapFigure] != want {
+			t.Errorf("collect %v: %v, %v", collect, f, err)
+		}
+	}
+}
+
 // Text of Prometheus, and what is not.
 func TestParseFigures(t *testing.T) {
 	f, err := parseFigures("# TYPE a counter\na{x=\"1 2\"} 3\na{x=\"b\"} 4e0\nb 5\n\n")
