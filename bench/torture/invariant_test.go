@@ -38,7 +38,7 @@ func startOperator(t *testing.T) (o *operator, url string) {
 func metricsOf(changed map[string]float64) string {
 	f := figures{
 		goroutinesFigure: 20, heapFigure: 2 << 20, panicsFigure: 0, waitingFigure: 0,
-		closesFigure + `{code="1002"}`: 5, refusalFigures[0] + `{cause="head"}`: 7,
+		closesFigure + `{code="1002"}`: 5, refusalFigures[0] + `{cause="head"}`: 7, alertsFigure: 3,
 	}
 	for name, v := range changed {
 		f[name] = v
@@ -85,8 +85,8 @@ func ids(faults []broken) (all []string) {
 func TestFiguresAreWatched(t *testing.T) {
 	operator, url := startOperator(t)
 	w := watched(t, Options{Admin: url}, "")
-	w.o.tally.count([]Event{{Kind: Close, Code: 1002}, {Kind: Response, Status: 400}})
-	counted := map[string]float64{closesFigure + `{code="1002"}`: 6, refusalFigures[0] + `{cause="head"}`: 8}
+	w.o.tally.count([]Event{{Kind: Close, Code: 1002}, {Kind: Response, Status: 400}, {Kind: Alert, Code: recordOverflow}})
+	counted := map[string]float64{closesFigure + `{code="1002"}`: 6, refusalFigures[0] + `{cause="head"}`: 8, alertsFigure: 4}
 	with := func(name string, v float64) map[string]float64 {
 		m := map[string]float64{name: v}
 		for k, n := range counted {
@@ -104,6 +104,7 @@ func TestFiguresAreWatched(t *testing.T) {
 		{counted, true, ""},
 		{nil, false, "U6/counters"},
 		{with(refusalFigures[0]+`{cause="head"}`, 7), false, "U6/counters"},
+		{with(alertsFigure, 3), false, "U6/counters"},
 		{with(goroutinesFigure, 700), false, "U3/goroutines"},
 		{with(goroutinesFigure, 40), true, "U3/goroutines"},
 		{with(goroutinesFigure, 40), false, ""},

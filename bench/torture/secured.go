@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,25 @@ func (o *Options) honest() *tls.Config {
 		DynamicRecordSizingDisabled: true, // what is cut on purpose must not be cut by chance
 	}
 }
+
+// dialTLS opens a connection and does a TLS handshake of its own kind.
+func (b *Bench) dialTLS(cfg *tls.Config, shape shape) (*Client, error) {
+	c, err := b.keep(connect(b.o))
+	if err != nil {
+		return nil, err
+	}
+	return c, c.encrypt(cfg, b.o.Timeout, shape)
+}
+
+// version is a configuration for one version of TLS.
+func (o *Options) version(v uint16) *tls.Config {
+	cfg := o.honest()
+	cfg.MinVersion, cfg.MaxVersion = v, v
+	return cfg
+}
+
+// versionName is "1.2" or "1.3".
+func versionName(v uint16) string { return strings.TrimPrefix(tls.VersionName(v), "TLS ") }
 
 // encrypt does a TLS handshake. shape, if any, cuts what crypto/tls writes.
 func (c *Client) encrypt(cfg *tls.Config, within time.Duration, shape shape) error {
