@@ -259,6 +259,7 @@ func (c *Conn) uncork(w *worker) {
 		}
 	}
 	c.mu.Unlock()
+	w.refit()
 }
 
 // flush writes the outbound queue until it is empty or the kernel refuses. What

@@ -40,11 +40,16 @@ func (e *Engine) worker() *worker {
 }
 
 func (w *worker) free() {
+	w.e, w.loop, w.received, w.pace, w.quiet = nil, nil, 0, pace{}, false
+	workers.Put(w)
+}
+
+// refit gives back a buffer that one turn has made large, or took along: a worker
+// that leads a loop is never freed.
+func (w *worker) refit() {
 	if cap(w.cork.spare) > corkMax || w.cork.spare == nil {
 		w.cork.spare = make([]byte, 0, corkBuffer)
 	}
-	w.e, w.loop, w.received, w.pace, w.quiet = nil, nil, 0, pace{}, false
-	workers.Put(w)
 }
 
 // enter asks to run application code in a turn. It is refused to a leader that
