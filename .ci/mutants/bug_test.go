@@ -2,9 +2,13 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 const sample = `what: nothing is counted
@@ -67,5 +71,32 @@ func TestBugsApply(t *testing.T) {
 		if _, err := b.plant(string(text)); err != nil {
 			t.Errorf("%s: %v", b.name, err)
 		}
+	}
+}
+
+// A search whose tests hang ends when patience does, and leaves none of them running.
+func TestHuntEnds(t *testing.T) {
+	tree := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module a\n",
+		"a.go":   "package a\n\nvar n = 1\n",
+		"a_test.go": "package a\n\nimport (\n\t\"os\"\n\t\"strconv\"\n\t\"testing\"\n\t\"time\"\n)\n\nfunc TestA(*testing.T) {\n" +
+			"\tos.WriteFile(\"pid\", []byte(strconv.Itoa(os.Getpid())), 0o644)\n\ttime.Sleep(time.Minute)\n}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(tree, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := bug{file: "a.go", test: []string{".", "TestA"}, before: "var n = 1\n", after: "var n = 2\n"}
+	if _, err := b.hunt(tree, time.Second); err == nil || !strings.Contains(err.Error(), "not found within 1s") {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(filepath.Join(tree, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil || syscall.Kill(pid, 0) == nil {
+		t.Errorf("process %d of the tests is still there: %v", pid, err)
 	}
 }
