@@ -113,7 +113,11 @@ func (c *Client) finish(err error) {
 	}
 	if err != io.EOF && err != io.ErrUnexpectedEOF {
 		c.log.note("read: %v", err)
-		c.deliver(Event{Kind: Reset, Why: err.Error()})
+		e := Event{Kind: Reset, Why: err.Error()}
+		if brokenTLS(err) {
+			e.Kind = Violation
+		}
+		c.deliver(e)
 		return
 	}
 	if e, bad := c.end(); bad {

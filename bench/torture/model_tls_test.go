@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -201,9 +202,15 @@ func (r *modelRecords) Read(b []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
+		big := false
+		if head, _ := r.from.Peek(5); len(head) == 5 {
+			big = binary.BigEndian.Uint16(head[3:]) > 8<<10
+		}
 		kind, content, err := r.next()
 		alert := byte(0)
 		switch {
+		case big && r.model.has("small-records"):
+			alert = recordOverflow
 		case errors.Is(err, errLongRecord):
 			alert = recordOverflow
 		case errors.Is(err, errBadRecord) && r.model.has("skips-bad"):

@@ -157,6 +157,14 @@ func alertOf(err error) error {
 	return alertError(description)
 }
 
+// brokenTLS reports whether a Read failed because of what came: records that
+// cannot be, or cannot be opened.
+func brokenTLS(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "local error" || errors.As(err, new(tls.RecordHeaderError)) ||
+		errors.Is(err, errBadRecord) || errors.Is(err, errLongRecord)
+}
+
 // refusal is the alert that a handshake ended in.
 func refusal(err error) (alert uint16, ok bool) {
 	var a alertError
