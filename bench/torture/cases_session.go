@@ -10,7 +10,7 @@ import (
 
 // sessionCases: tickets resume sessions, and nothing else. Rows L6, L10.
 func sessionCases() (all []Case) {
-	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+	for _, v := range tlsVersions {
 		all = append(all,
 			runDrill("L6/resumed-"+versionName(v), "RFC 8446, 2.2; RFC 5077, 3.1", "a client that comes back twice with the ticket it was given, TLS "+versionName(v), "both times the session is resumed, and a message echoed",
 				func(b *Bench) error { return comesBack(b, v, false) }),

@@ -29,7 +29,7 @@ func (b *Bench) served() error {
 // slowHelloCases: the time from accept to the end of the TLS handshake is
 // bounded, wherever it stops. Row L1.
 func slowHelloCases(o *Options) (all []Case) {
-	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+	for _, v := range tlsVersions {
 		all = append(all, runDrill("L1/bytewise-"+versionName(v), "RFC 8446, 5.1", "everything byte by byte, TLS "+versionName(v), "a handshake and an echo",
 			func(b *Bench) error { return shaped(b, b.o.version(v), bytewise) }))
 	}
@@ -49,7 +49,7 @@ func slowHelloCases(o *Options) (all []Case) {
 	slow("half-a-hello", "half a ClientHello, then nothing", hello[:len(hello)/2], nil)
 	slow("after-the-flight", "a ClientHello, and nothing after the server's answer", hello, nil)
 	slow("record-dripping", "a ClientHello, then a record byte by byte, one a second", hello, sealedAs(record(typeData, make([]byte, 100))))
-	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+	for _, v := range tlsVersions {
 		c := runDrill("L1/flight-dripping-"+versionName(v), "RFC 6455, 10.4", "the client's last flight byte by byte, TLS "+versionName(v), late,
 			func(b *Bench) error { return dripping(b, v) })
 		c.slow = true
