@@ -152,6 +152,7 @@ func TestSimTLS(t *testing.T) {
 		seeds = 600
 	}
 	sim.Seeds(t, seeds, func(cfg sim.Config) error {
+		cfg.Steps = 8_000_000 // records that are read byte by byte take many
 		r := newSimRun(cfg)
 		r.cfg.ReadBuffer = max(r.cfg.ReadBuffer, unitMax) // it would take millions of steps in small portions
 		r.cfg.TLS = simTLS().server
