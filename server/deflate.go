@@ -140,7 +140,7 @@ func (c *Conn) sendForm(p *Prepared, frame []byte) error {
 	if err := c.pipe.EnqueueShared(frame); err != nil {
 		return c.sendError(err)
 	}
-	x.Sent(p.message(), c.deflate)
+	x.Sent(p.Payload(), c.deflate)
 	return nil
 }
 
@@ -186,7 +186,7 @@ func (p *Prepared) deflatedFor(c *Conn) []byte {
 
 // compress makes a compressed frame, or returns the plain one when there is nothing to gain.
 func (p *Prepared) compress(c *Conn) []byte {
-	message := p.message()
+	message := p.Payload()
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	payload, ok := c.srv.compressor.Append(s.b[:0], message, c.deflate)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -280,8 +281,7 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 	if again = again && own.side == s.http; again {
 		own.uncount() // admit counts it anew, and nobody else closes it any more
 	}
-	peer, _ := netAddrPort(conn.RemoteAddr())
-	session := s.admit(nil, peer)
+	session := s.admit(addrPort(conn.RemoteAddr()))
 	if session == nil {
 		conn.Write(refuseConns.Append(nil))
 		return errors.Join(errors.New("server: upgrade: too many connections, or the server is shutting down"), s.cfg.kernel.Close(fd))
@@ -296,6 +296,14 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request) error {
 		s.engine.Adopt(fd, session, early, again)
 	}
 	return nil
+}
+
+// addrPort is the address of a client, or an invalid one for what is not TCP.
+func addrPort(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // requestHead writes r's head as it came, as far as net/http remembers it.

@@ -130,7 +130,7 @@ func (m *crowdOnSim) open() {
 			if err != nil {
 				m.w.Fail("%v", err)
 			}
-			m.srv.engine.Adopt(fd, m.srv.admit(nil, peer), nil, false)
+			m.srv.engine.Adopt(fd, m.srv.admit(peer), nil, false)
 			if err := c.Send(request); err != nil {
 				m.w.Fail("%v", err)
 			}

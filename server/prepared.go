@@ -46,8 +46,5 @@ func PrepareUncompressed(op Opcode, payload []byte) *Prepared {
 // Payload returns the message of what Prepare encoded. It must not be changed.
 func (p *Prepared) Payload() []byte { return p.frame[len(p.frame)-p.size:] }
 
-// message is what was prepared.
-func (p *Prepared) message() []byte { return p.frame[len(p.frame)-p.size:] }
-
 // Len returns the size of the encoded message in bytes, before compression.
 func (p *Prepared) Len() int { return len(p.frame) }

@@ -127,7 +127,7 @@ func (s *Server) Listen(network, addr string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err) // it says "listen" and where
 	}
-	switch err := s.engine.Listen(fd, nil); {
+	switch err := s.engine.Listen(fd); {
 	case err == engine.ErrStopped:
 		return nil, ErrServerClosed
 	case err != nil:
@@ -162,7 +162,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		unix.SetUnlinkOnClose(false) // the socket is in use for as long as ours is open
 	}
 	ln.Close()
-	if err := s.engine.Listen(fd, nil); err != nil && err != engine.ErrStopped {
+	if err := s.engine.Listen(fd); err != nil && err != engine.ErrStopped {
 		return fmt.Errorf("server: serve: %w", err)
 	}
 	<-s.closed
@@ -187,7 +187,7 @@ func (s *Server) Post(loop int, task func()) error {
 }
 
 // admit makes the session of an accepted connection, or none for one to be closed at once.
-func (s *Server) admit(_ any, peer netip.AddrPort) engine.Session {
+func (s *Server) admit(peer netip.AddrPort) engine.Session {
 	c := &Conn{srv: s, proto: -1}
 	c.calls = s.count(c, peer.Addr())
 	s.stats.states[stateConnecting].Add(1)

@@ -45,7 +45,7 @@ func TestTimeoutCloseBeginsWhenAllWasSent(t *testing.T) {
 			}
 			listener := k.Listen(1)
 			w.Go("client", func() {
-				srv.engine.ListenSoon(listener.FD(), nil, func(error) {})
+				srv.engine.ListenSoon(listener.FD(), func(error) {})
 				c, err := listener.Dial()
 				if err != nil {
 					w.Fail("%v", err)

@@ -146,7 +146,7 @@ func (r *simRun) run() error {
 	clients, senders := 1+d.IntN(5), d.IntN(3)
 	early, leave := r.one(6), r.one(3)
 	w.Go("main", func() {
-		srv.engine.ListenSoon(r.listener.FD(), nil, func(err error) {
+		srv.engine.ListenSoon(r.listener.FD(), func(err error) {
 			if err != nil {
 				w.Fail("%v", err)
 			}

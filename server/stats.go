@@ -1,8 +1,6 @@
 package server
 
 import (
-	"net"
-	"net/netip"
 	"sync/atomic"
 
 	"github.com/roost-ws/roost/server/internal/handshake"
@@ -130,11 +128,4 @@ func (s *Server) Stats() Stats {
 		st.Closes[code] = c.closes[i].Load()
 	}
 	return st
-}
-
-func netAddrPort(a net.Addr) (netip.AddrPort, bool) {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.AddrPort(), true
-	}
-	return netip.AddrPort{}, false
 }

@@ -21,7 +21,6 @@ const (
 type acceptor struct {
 	loop   *Loop
 	fd     int           // -1 when closed
-	tag    any           // the caller's name for the listener
 	more   bool          // the accept queue may hold connections that no edge will report again
 	resume time.Duration // when accepting goes on after a shortage; 0: there is none
 }
@@ -40,7 +39,7 @@ func (a *acceptor) accept() {
 		fd, peer, err := e.kernel.Accept(a.fd)
 		if err == nil {
 			e.Counts.Accepted.Add(1)
-			f := fresh{fd: fd, session: e.New(a.tag, peer)}
+			f := fresh{fd: fd, session: e.New(peer)}
 			if f.session == nil {
 				e.refuse(f)
 				continue
@@ -88,25 +87,24 @@ func (a *acceptor) close() {
 }
 
 // Listen accepts connections from the listening descriptor fd, which is the
-// engine's from now on, also when Listen fails. tag is given to Config.New with
-// each of them.
-func (e *Engine) Listen(fd int, tag any) error {
+// engine's from now on, also when Listen fails.
+func (e *Engine) Listen(fd int) error {
 	done := make(chan error, 1)
-	e.ListenSoon(fd, tag, func(err error) { done <- err })
+	e.ListenSoon(fd, func(err error) { done <- err })
 	return <-done
 }
 
 // ListenSoon is Listen for those who cannot wait: told is called with its
 // result, by the loop or at once.
-func (e *Engine) ListenSoon(fd int, tag any, told func(error)) {
+func (e *Engine) ListenSoon(fd int, told func(error)) {
 	l := e.loops[(e.listeners.Add(1)-1)%uint32(len(e.loops))]
-	if !l.post(func() { told(l.listen(fd, tag)) }) {
+	if !l.post(func() { told(l.listen(fd)) }) {
 		e.check(e.kernel.Close(fd))
 		told(ErrStopped)
 	}
 }
 
-func (l *Loop) listen(fd int, tag any) error {
+func (l *Loop) listen(fd int) error {
 	err := ErrStopped
 	if !l.shut {
 		err = l.poller.Add(fd, listenerToken|uint64(len(l.accepts)))
@@ -115,7 +113,7 @@ func (l *Loop) listen(fd int, tag any) error {
 		l.e.check(l.e.kernel.Close(fd))
 		return err
 	}
-	l.accepts = append(l.accepts, &acceptor{loop: l, fd: fd, tag: tag})
+	l.accepts = append(l.accepts, &acceptor{loop: l, fd: fd})
 	return nil
 }
 

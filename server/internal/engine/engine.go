@@ -32,7 +32,7 @@ type UnitFunc func(b []byte) (n int, keep bool)
 // floor above sets all of it.
 type Config struct {
 	Kernel sys.Kernel
-	New    func(tag any, peer netip.AddrPort) Session // nil refuses the connection
+	New    func(peer netip.AddrPort) Session // nil refuses the connection
 	Unit   UnitFunc
 
 	Loops   int
@@ -174,22 +174,21 @@ func (e *Engine) submit(task func()) {
 // Stop ends every connection and then the loops. It returns when they have
 // ended, which is when the application's code has returned.
 func (e *Engine) Stop() {
-	first := e.StopSoon()
+	e.StopSoon()
 	e.loopsDone.Wait()
-	if first && e.pool != nil {
+	if e.pool != nil {
 		e.pool.Release()
 	}
 }
 
-// StopSoon is Stop for those who cannot wait. It reports whether nobody had stopped the engine before.
-func (e *Engine) StopSoon() (first bool) {
+// StopSoon is Stop for those who cannot wait, such as a simulation. A Stop may follow.
+func (e *Engine) StopSoon() {
 	if !e.stopping.CompareAndSwap(false, true) {
-		return false
+		return
 	}
 	for _, l := range e.loops {
 		l.poller.Wake()
 	}
-	return true
 }
 
 // Adopt gives the engine a connected descriptor, with bytes that were already

@@ -111,7 +111,7 @@ func newSimRun(cfg sim.Config) *simRun {
 	return r
 }
 
-func (r *simRun) newSession(_ any, peer netip.AddrPort) Session {
+func (r *simRun) newSession(netip.AddrPort) Session {
 	if r.w.Rand.Float64() < r.decline {
 		r.declined++
 		return nil
@@ -238,7 +238,7 @@ func (r *simRun) calm() {
 }
 
 func (r *simRun) listen() {
-	r.e.ListenSoon(r.listener.FD(), nil, func(err error) {
+	r.e.ListenSoon(r.listener.FD(), func(err error) {
 		if err != nil {
 			r.w.Fail("%v", err)
 		}
