@@ -298,12 +298,17 @@ func (c *Conn) Oldest() Tick {
 	return 0
 }
 
-// Purge drops all units that were not begun. A closing session makes room for its last words.
+// Purge drops all units that were not begun. A closing session makes room for its
+// last words, or gives memory back, which others see at once: of those who are asked
+// beside it nobody more has to go than must.
 func (c *Conn) Purge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out != nil && !c.out.empty() {
-		c.out.discard(c.out.bytes, c.loop.e.Unit)
+	if o := c.out; o != nil && !o.empty() {
+		o.discard(o.bytes, c.loop.e.Unit)
+		if o.noted != 0 {
+			c.count(o)
+		}
 	}
 }
 

@@ -89,8 +89,14 @@ func (l *Loop) shedAgain() time.Duration {
 
 // What follows is for the owner.
 
-// Floor is how much a connection holds that is to be closed now; 0: none is.
-func (c *Conn) Floor() int { return int(c.loop.floor.Load()) }
+// Floor is how much a connection holds that is to be closed now; 0: none is. Who
+// was asked may answer late, when others have given enough.
+func (c *Conn) Floor() int {
+	if !c.loop.e.Strained() {
+		return 0
+	}
+	return int(c.loop.floor.Load())
+}
 
 // Alarm is for a session that has come to hold more.
 func (c *Conn) Alarm() { c.loop.e.alarm() }

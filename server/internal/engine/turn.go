@@ -342,7 +342,14 @@ func (c *Conn) unhook() {
 // note tells the loop how much waits on the connection, under mu: only after
 // the kernel has refused bytes, so that what goes out at once costs nothing.
 func (c *Conn) note(o *outbound) {
-	if more := o.bytes - o.noted; more != 0 && !o.corked {
+	if !o.corked {
+		c.count(o)
+	}
+}
+
+// count brings up to date what is told of a queue.
+func (c *Conn) count(o *outbound) {
+	if more := o.bytes - o.noted; more != 0 {
 		c.loop.waiting.Add(int64(more))
 		c.loop.e.held.Add(int64(more))
 		o.noted = o.bytes
