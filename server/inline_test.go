@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/roost-ws/roost/server/internal/sys"
 )
 
 // goroutineID reads the number of the running goroutine from its stack trace.
@@ -208,4 +209,27 @@ func TestPostFanOut(t *testing.T) {
 			c.SetDeadline(time.Now().Add(patience))
 		}
 	})
+}
+
+// Row R16: what one turn sent, however much, is not held for the next.
+func TestLoopKeepsNoLargeBuffer(t *testing.T) {
+	watch(t)
+	const size = 8 << 20
+	st := start(t, Handler{OnMessage: func(c *Conn, _ Opcode, _ []byte) { c.Send(Binary, make([]byte, size)) }},
+		Config{Inline: true, Loops: 1, Limits: Limits{Outbound: 4 * size}, kernel: sys.Real()}) // with room for much in a write
+	c := st.open()
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // pools forget after two
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	c.send(text("much"))
+	if n := len(c.frame().payload); n != size {
+		t.Fatalf("%d bytes", n)
+	}
+	eventually(t, "the memory is free again", func() bool { return live() < before+size/2 })
+	c.goodbye()
 }

@@ -144,6 +144,7 @@ func (o *outbound) view(n int) [][]byte {
 // advance forgets n written bytes and ends the flight that view began.
 func (o *outbound) advance(n int) {
 	o.flight = 0
+	clear(o.iov) // it would hold what was sent until the next write
 	for n > 0 {
 		s := &o.segs[o.head]
 		left := len(s.b) - o.sent

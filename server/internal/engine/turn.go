@@ -257,6 +257,9 @@ func (c *Conn) uncork(w *worker) {
 				c.word.signal(sigFlush) // another goroutine sent after our last look, and left it to us
 			}
 		}
+		if cap(w.cork.spare) > corkMax {
+			w.cork.spare = nil // who leads a loop is not freed for as long as it runs
+		}
 	}
 	c.mu.Unlock()
 	w.refit()

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// corkBuffer is the room for what a turn sends, to begin with; corkMax is what a worker keeps.
+	// corkBuffer is the room for what a turn sends, to begin with; corkMax is what a worker keeps of it.
 	corkBuffer = 64 << 10
 	corkMax    = 512 << 10
 )
