@@ -83,13 +83,7 @@ const inflateTurn = 256 << 10
 func (c *Conn) inflate(ev *wire.Event) (size int, err error) {
 	s := scratches.Get().(*scratch)
 	defer s.free()
-	var message []byte
-	if c.deflate.TakesOver() {
-		message, s.b, err = deflate.InflateAfter(&c.rare.past.Context, s.b[:0], ev.Payload, c.srv.cfg.Limits.Message, c.deflate)
-	} else {
-		s.b, err = deflate.Inflate(s.b[:0], ev.Payload, c.srv.cfg.Limits.Message)
-		message = s.b
-	}
+	message, err := c.inflateInto(s, ev.Payload)
 	if err != nil {
 		return 0, err
 	}
@@ -100,6 +94,27 @@ func (c *Conn) inflate(ev *wire.Event) (size int, err error) {
 	c.srv.loops[c.pipe.Loop()].inflated.Add(1)
 	c.onMessage(ev.Op, message)
 	return len(message), nil
+}
+
+// inflateMuch is the size of a payload from which on workers take turns: a
+// thousand times as much would cost others a fraction of a millisecond.
+const inflateMuch = 1 << 10
+
+// inflateInto inflates into pooled memory. There are many more workers than
+// processors, because callbacks may block. If all of them inflated bombs, each would
+// have its memory for as long as all of them took, and every other callback
+// would wait for a processor behind them.
+func (c *Conn) inflateInto(s *scratch, payload []byte) (message []byte, err error) {
+	if turns := c.srv.inflating; turns != nil && len(payload) >= inflateMuch {
+		turns <- struct{}{}
+		defer func() { <-turns }()
+	}
+	if c.deflate.TakesOver() {
+		message, s.b, err = deflate.InflateAfter(&c.rare.past.Context, s.b[:0], payload, c.srv.cfg.Limits.Message, c.deflate)
+		return message, err
+	}
+	s.b, err = deflate.Inflate(s.b[:0], payload, c.srv.cfg.Limits.Message)
+	return s.b, err
 }
 
 // sendDeflated is Send for a message that is to be compressed.

@@ -341,6 +341,41 @@ func TestDeflateMixUp(t *testing.T) {
 	})
 }
 
+// Row C1: workers that inflate much take turns, as many at a time as there are
+// processors. Nobody else waits for them.
+func TestDeflateWorkersTakeTurns(t *testing.T) {
+	watch(t)
+	st := start(t, echoing, Config{Workers: 64, Deflate: Deflate{Enabled: true}})
+	for range cap(st.inflating) {
+		st.inflating <- struct{}{}
+	}
+	random := make([]byte, 2*inflateMuch)
+	rand.NewChaCha8([32]byte{2}).Read(random)
+	var waiting []*client
+	for range 40 {
+		c := st.dial().open("/", offer)
+		c.send(deflated(ws.OpBinary, string(random)))
+		waiting = append(waiting, c)
+	}
+	other := st.dial().open("/", offer)
+	for i := range 20 {
+		other.send(deflated(ws.OpText, quotes(i, 3000)), text("plain"))
+		other.expectMessage(ws.OpText, quotes(i, 3000), true)
+		other.expectMessage(ws.OpText, "plain", false)
+	}
+	if n := st.Stats().Inflated; n != 20 {
+		t.Errorf("%d messages were inflated, want 20", n)
+	}
+	for range cap(st.inflating) {
+		<-st.inflating
+	}
+	for _, c := range waiting {
+		c.expectMessage(ws.OpBinary, string(random), false)
+		c.goodbye()
+	}
+	other.goodbye()
+}
+
 // Row C1: the memory that a largest message is inflated into serves the next one:
 // to make it anew costs ten times what inflating does.
 func TestDeflateScratch(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type Server struct {
 	frames     wire.Limits
 	deflated   wire.Limits // frames, for connections that may send compressed messages
 	compressor *deflate.Compressor
+	inflating  chan struct{} // a token for each worker that inflates much; nil when callbacks run on the loops
 	ticks      ticks
 	http       *httpSide // nil without Config.HTTP
 	stats      counters
@@ -76,6 +78,9 @@ func New(h Handler, cfg Config) (*Server, error) {
 	opening := handshake.Config{Subprotocols: cfg.Subprotocols, Origins: cfg.Origins}
 	if cfg.Deflate.Enabled {
 		s.compressor = deflate.NewCompressor(cfg.Deflate.Level)
+		if !cfg.Inline {
+			s.inflating = make(chan struct{}, runtime.GOMAXPROCS(0))
+		}
 		opening.Extensions = s.negotiate
 	}
 	s.upgrader, err = handshake.New(opening)
