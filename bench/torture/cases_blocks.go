@@ -11,9 +11,9 @@ func blockCases(o *Options) []Case {
 	if n < 0 {
 		n = 1 << 20
 	}
-	stored := min(1_000_000, n/len(emptyStored)-1)
-	fixed := min(1_000_000, n/len(emptyFixed)*8-8)
-	dynamic := min(100_000, n/len(emptyDynamic)-1)
+	stored := max(1, min(1_000_000, n/len(emptyStored)-1))
+	fixed := max(8, min(1_000_000, n/len(emptyFixed)*8-8))
+	dynamic := max(1, min(100_000, n/len(emptyDynamic)-1))
 	const rfc = "RFC 7692, 8; RFC 6455, 10.4"
 	nothing := func(frames ...part) func() []part { return func() []part { return frames } }
 	blocks := func(one []byte, n int) func() []part {
