@@ -3,6 +3,7 @@ package poller
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -146,10 +147,17 @@ func (e *epoll) relieve() {
 // goroutines of pollers would sleep on although there are events and idle
 // processors, until the caller parks or the runtime's monitor looks, which sleeps
 // itself when nobody makes system calls that it is told of. A goroutine that
-// becomes ready wakes an idle thread, which ends up waiting there.
+// becomes ready wakes an idle thread, which ends up waiting there. One that has not
+// run yet does for all.
 func attend() {
-	go func() {}()
+	if attending.CompareAndSwap(false, true) {
+		go attended()
+	}
 }
+
+func attended() { attending.Store(false) }
+
+var attending atomic.Bool // whether there is such a goroutine
 
 // translate puts the first got entries of e.raw into events.
 func (e *epoll) translate(events []Event, got int) (n int, woken bool) {

@@ -31,7 +31,7 @@ type allowance map[string]string
 var (
 	// Code that starts goroutines. None of them is started per connection.
 	allowGo = allowance{
-		"poller/epoll_linux.go":   "an empty one, which ends at once: it wakes a thread for the runtime's poller",
+		"poller/epoll_linux.go":   "one that ends at once: it wakes a thread for the runtime's poller",
 		"server/internal/engine/": "loops, workers and the watchdog: a fixed number per server",
 		"server/":                 "listeners given by the caller, and Shutdown: a fixed number per server",
 		"server/push/":            "bounded workers of the HTTP API",
