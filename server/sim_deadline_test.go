@@ -117,6 +117,11 @@ func (cl *simClient) stubborn() {
 	}
 }
 
+const (
+	blindEvery = 100 * time.Millisecond // between two messages for a client that reads nothing
+	blindLeast = 200                    // bytes that are no control frames
+)
+
 // blind reads nothing while it is sent more than there is room for.
 func (cl *simClient) blind() {
 	if cl.r.patient {
@@ -142,7 +147,17 @@ func (cl *simClient) blind() {
 	// is sent then waits for the client in earnest.
 	timeouts := r.srv.Config().Timeouts
 	r.w.Sleep(timeouts.Stall + r.tardy)
-	r.app.push(simPush+100, p, 70_000)
+	// Behind a Ping that waits it may be dropped, until that has gone.
+	for range int((timeouts.Stall + r.tardy) / blindEvery) {
+		if p.c.state != stateOpen || p.c.pipe.Waiting() >= blindLeast {
+			break
+		}
+		r.app.push(simPush+100, p, 70_000)
+		r.w.Sleep(blindEvery)
+	}
+	if p.c.state == stateOpen && p.c.pipe.Waiting() < blindLeast {
+		return // all of it is dropped, and nothing waits for the client
+	}
 	r.w.Within(timeouts.Stall+r.tardy, "a client that reads nothing is given up", func() bool { return p.c.state != stateOpen })
 	// Our last words have as long as any others, and then the client to answer.
 	r.w.Within(timeouts.Stall+timeouts.Close+r.tardy, "a client that reads nothing is closed", func() bool { return c.FD() < 0 })
