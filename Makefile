@@ -88,6 +88,7 @@ unit:
 # clients drives the built program with real clients, which must not be skipped here,
 # nor may what of the machine's faults it is able to make.
 clients:
+	@echo "must not be skipped, because this machine is able to:" $$(.ci/abilities)
 	ROOST_REQUIRE_CLIENTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -race -count=1 -timeout 10m ./cmd/roost
 
 # conformance is RFC 6455 against roost echo. Its deadlines are those of a server as it ships,
@@ -161,11 +162,14 @@ mutants:
 	$(GO) run ./.ci/mutants
 
 # faults is the part of the tests of cmd/roost that has the machine itself at
-# fault, with the waits for which make test has no time, and with a bad network
-# under a user-mode Linux kernel, which has one: apt-get install user-mode-linux kmod.
-.PHONY: faults
-faults:
+# fault, with the waits for which make test has no time.
+.PHONY: faults netem
+faults: netem
+	ROOST_FAULTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -count=1 -timeout 30m -v -run '^TestFault' ./cmd/roost
+
+# netem runs what needs a bad network where there is one in any case: under a user-mode
+# Linux kernel. Continuous integration does, too. apt-get install user-mode-linux kmod.
+netem:
 	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && \
 	CGO_ENABLED=0 $(GO) build -o $$dir/roost ./cmd/roost && CGO_ENABLED=0 $(GO) test -c -o $$dir/faults.test ./cmd/roost && \
-	ROOST_TEST_BINARY=$$dir/roost ROOST_REQUIRE_ABILITIES=netem .ci/user-mode $$dir/faults.test -test.v -test.run '^TestFaultPath'
-	ROOST_FAULTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -count=1 -timeout 30m -v -run '^TestFault' ./cmd/roost
+	ROOST_TEST_BINARY=$$dir/roost ROOST_REQUIRE_ABILITIES="network netem" .ci/user-mode $$dir/faults.test -test.v -test.run '^TestFaultPath'

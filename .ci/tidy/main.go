@@ -69,7 +69,7 @@ var (
 		"bench/torture/run_test.go":                 "only Linux says of itself what this looks at; make test runs there",
 		"server/internal/ktls/kernel_linux_test.go": "few kernels have TLS loaded; make ktls runs it under one that has",
 		"server/tls_kernel_test.go":                 "likewise",
-		"cmd/roost/abilities_linux_test.go":         "rights and kernels that not every machine has; make clients sets ROOST_REQUIRE_ABILITIES to those that this one has, which makes that a failure",
+		"cmd/roost/abilities_linux_test.go":         "rights and kernels that not every machine has; make clients sets ROOST_REQUIRE_ABILITIES to those that this one has, which makes that a failure, and .ci/run has a kernel with netem",
 		"cmd/roost/clients_test.go":                 "no browser or Node on the machine; make test and CI set ROOST_REQUIRE_CLIENTS, which makes that a failure",
 	}
 )
