@@ -127,20 +127,25 @@ func TestDefectsAreFound(t *testing.T) {
 				MaxMessage: 1 << 20, MaxFragments: 1000, HandshakeTimeout: 2500 * time.Millisecond, CloseTimeout: time.Second,
 				Deflate: strings.HasPrefix(d.id, "^C"),
 			})
-			o := m.o
-			o.Run, o.Timeout = regexp.MustCompile(d.id), time.Second
-			s, err := Run(t.Context(), o, nil)
-			switch {
-			case err != nil:
-				t.Errorf("%s: %v", d.defect, err)
-			case s.Runs < 4: // the invariants are three
-				t.Errorf("%s: no case %s", d.defect, d.id)
-			default:
-				noticed(t, d.defect, o.Run, s)
-			}
+			mustNotice(t, m, d.defect, d.id, time.Second)
 		})
 	}
 	all.Wait()
+}
+
+// mustNotice plays the cases of an id against a model with a defect, and wants one to fail.
+func mustNotice(t *testing.T, m *model, defect, id string, timeout time.Duration) {
+	o := m.o
+	o.Run, o.Timeout = regexp.MustCompile(id), timeout
+	s, err := Run(t.Context(), o, nil)
+	switch {
+	case err != nil:
+		t.Errorf("%s: %v", defect, err)
+	case s.Runs < 4: // the invariants are three
+		t.Errorf("%s: no case %s", defect, id)
+	default:
+		noticed(t, defect, o.Run, s)
+	}
 }
 
 func noticed(t *testing.T, defect string, id *regexp.Regexp, s *Summary) {

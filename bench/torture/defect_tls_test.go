@@ -74,17 +74,7 @@ func TestDefectsOfTLSAreFound(t *testing.T) {
 			m := startModelOver(t, d.defect, Options{
 				MaxMessage: 1 << 20, HandshakeTimeout: 10 * time.Second, CloseTimeout: time.Second, TLSTimeout: 2500 * time.Millisecond,
 			}, newModelTLS(t, d.byHand))
-			o := m.o
-			o.Run, o.Timeout = regexp.MustCompile(d.id), 2*time.Second
-			s, err := Run(t.Context(), o, nil)
-			switch {
-			case err != nil:
-				t.Errorf("%s: %v", d.defect, err)
-			case s.Runs < 4: // the invariants are three
-				t.Errorf("%s: no case %s", d.defect, d.id)
-			default:
-				noticed(t, d.defect, o.Run, s)
-			}
+			mustNotice(t, m, d.defect, d.id, 2*time.Second)
 		})
 	}
 	all.Wait()
@@ -97,16 +87,7 @@ func TestModelPassesOverTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := startModelOver(t, "", Options{MaxMessage: 1 << 20, MaxFragments: 2000, HandshakeTimeout: 3 * time.Second, CloseTimeout: 2 * time.Second, TLSTimeout: 3 * time.Second},
 				newModelTLS(t, name == "by hand"))
-			o := m.o
-			o.Run, o.Timeout, o.Delay = regexp.MustCompile(run), 20*time.Second, stall
-			s, err := Run(t.Context(), o, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range s.Failed {
-				t.Errorf("%v", r)
-			}
-			t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
+			mustPass(t, m, regexp.MustCompile(run))
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"regexp"
 	"testing"
 	"time"
 )
@@ -9,8 +10,14 @@ import (
 // The limits are small: what is big is for real servers.
 func TestModelPasses(t *testing.T) {
 	m := startModel(t, "", Options{MaxMessage: 1 << 20, MaxFragments: 2000, HandshakeTimeout: 3 * time.Second, CloseTimeout: 2 * time.Second, Deflate: true})
+	mustPass(t, m, nil)
+}
+
+// mustPass plays the cases of an id, or all, against a model that has no defect.
+func mustPass(t *testing.T, m *model, run *regexp.Regexp) {
+	t.Helper()
 	o := m.o
-	o.Timeout, o.Delay = 20*time.Second, stall
+	o.Run, o.Timeout, o.Delay = run, 20*time.Second, stall
 	s, err := Run(t.Context(), o, nil)
 	if err != nil {
 		t.Fatal(err)

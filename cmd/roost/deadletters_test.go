@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,22 +22,13 @@ func askLetters(t *testing.T, p *program, method, path, body string, header ...s
 			r.Host = header[i+1]
 		}
 	}
-	client := http.Client{Timeout: patience}
-	resp, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		if err := json.Unmarshal(text, &answer); err != nil {
+	status, text := answered(t, r)
+	if status == http.StatusOK {
+		if err := json.Unmarshal([]byte(text), &answer); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
-	return resp.StatusCode, answer
+	return status, answer
 }
 
 // givenUp starts a server whose webhooks to url are given up after one attempt,

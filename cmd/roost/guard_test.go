@@ -23,6 +23,12 @@ func askAdmin(t *testing.T, p *program, path, host, password string) (status int
 	if password != "" {
 		r.SetBasicAuth("whoever", password)
 	}
+	return answered(t, r)
+}
+
+// answered sends a request and returns what came back.
+func answered(t *testing.T, r *http.Request) (status int, body string) {
+	t.Helper()
 	client := http.Client{Timeout: patience}
 	resp, err := client.Do(r)
 	if err != nil {
