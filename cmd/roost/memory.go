@@ -48,14 +48,17 @@ func newRest() *rest {
 }
 
 // look is called every restEvery. At rest is a server of which less than one
-// client in a hundred came or went since the last look.
-func (r *rest) look(now server.Stats) {
+// client in a hundred came or went since the last look. It reports whether it has
+// collected.
+func (r *rest) look(now server.Stats) bool {
 	turnover := now.Accepted + now.Closed
 	present := uint64(max(0, now.Conns))
 	resting := turnover-r.seen <= present/100
 	r.seen = turnover
-	if resting && turnover-r.collected >= max(restAfter, present/10) {
-		r.collected = turnover
-		r.collect()
+	if !resting || turnover-r.collected < max(restAfter, present/10) {
+		return false
 	}
+	r.collected = turnover
+	r.collect()
+	return true
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"slices"
 	"testing"
 
@@ -33,11 +34,27 @@ func TestRest(t *testing.T) {
 				now.Accepted += s.came
 				now.Closed += s.went
 				now.Conns += int64(s.came) - int64(s.went)
-				r.look(now)
+				if n := len(at); r.look(now) != (len(at) > n) {
+					t.Errorf("second %d: says that it did what it did not", i)
+				}
 			}
 			if !slices.Equal(at, row.at) {
 				t.Errorf("collected in the seconds %v, want %v", at, row.at)
 			}
 		})
 	}
+}
+
+// The program looks.
+func TestMemoryIsGivenBack(t *testing.T) {
+	t.Setenv("GOGC", "") // which would say when to collect
+	p := startEcho(t, "--log-level", "debug")
+	for range restAfter / 2 { // each comes and goes
+		c, err := net.DialTimeout("tcp", p.addr, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	p.log.await(t, "word of it", func(r record) bool { return r["msg"] == "memory given back" })
 }

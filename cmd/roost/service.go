@@ -95,7 +95,9 @@ func (s *service) serve(listen address, adminAt optionalAddress, held capacity, 
 				s.certs.reload()
 			}
 		case <-rests:
-			memory.look(s.server.Stats())
+			if memory.look(s.server.Stats()) {
+				s.log.Debug("memory given back", "connections", s.server.Stats().Conns)
+			}
 		case signal := <-signals:
 			if a != nil {
 				a.draining.Store(true)
