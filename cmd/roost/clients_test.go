@@ -39,22 +39,35 @@ func missing(t *testing.T, what string) {
 // node is a running Node program that takes JSON lines and says JSON lines.
 type node struct {
 	cmd   *exec.Cmd
+	mu    sync.Mutex // guards stdin, one command at a time
 	stdin io.WriteCloser
-	said  *feed[json.RawMessage]
+	said  *feed[json.RawMessage] // nil where somebody else listens
 	done  chan struct{}
 }
 
-// startNode runs a script of clientsDir.
+// listener hears the lines that a program says, and that it has ended.
+type listener interface {
+	put(line json.RawMessage)
+	end()
+}
+
+// startNode runs a script of clientsDir and keeps what it says.
 func startNode(t *testing.T, env []string, script string, args ...string) *node {
+	t.Helper()
+	said := newFeed[json.RawMessage]()
+	n := runNode(t, said, env, script, args...)
+	n.said = said
+	return n
+}
+
+// runNode runs a script of clientsDir for a listener.
+func runNode(t *testing.T, to listener, env []string, script string, args ...string) *node {
 	t.Helper()
 	path := require(t, "node")
 	if _, err := os.Stat(clientsDir + "/node_modules/.package-lock.json"); err != nil {
 		missing(t, "the npm packages of cmd/roost/"+clientsDir)
 	}
-	n := &node{
-		cmd:  exec.Command(path, append([]string{script}, args...)...),
-		said: newFeed[json.RawMessage](), done: make(chan struct{}),
-	}
+	n := &node{cmd: exec.Command(path, append([]string{script}, args...)...), done: make(chan struct{})}
 	n.cmd.Dir = clientsDir
 	n.cmd.Env = append(os.Environ(), env...)
 	n.cmd.Stderr = os.Stderr
@@ -69,9 +82,9 @@ func startNode(t *testing.T, env []string, script string, args ...string) *node 
 		t.Fatal(err)
 	}
 	go func() {
-		lines(stdout, func(line string) { n.said.put(json.RawMessage(line)) })
+		lines(stdout, func(line string) { to.put(json.RawMessage(line)) })
 		n.cmd.Wait()
-		n.said.end()
+		to.end()
 		close(n.done)
 	}()
 	return n
@@ -80,6 +93,8 @@ func startNode(t *testing.T, env []string, script string, args ...string) *node 
 // send gives the program one command.
 func (n *node) send(t *testing.T, command any) {
 	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if err := json.NewEncoder(n.stdin).Encode(command); err != nil {
 		t.Fatal(err)
 	}
@@ -99,10 +114,55 @@ func (n *node) close() {
 // browser is headless Chromium, started by the first test that asks and shared
 // by all: each page has a context of its own.
 type browser struct {
-	node *node
-	mu   sync.Mutex // guards what follows
-	id   int
-	tabs int
+	node    *node
+	started chan struct{} // closed by its first line
+	ended   chan struct{} // closed with its output
+
+	mu      sync.Mutex // guards what follows
+	id      int
+	tabs    int
+	answers map[int]chan answer         // of commands that are under way
+	pages   map[string]*feed[happening] // what pages say by themselves
+}
+
+// answer is what browser.js says to a command.
+type answer struct {
+	Value json.RawMessage
+	Error string
+}
+
+// put hands a line to whom it is for.
+func (b *browser) put(line json.RawMessage) {
+	var said struct {
+		ID    int
+		Page  string
+		Event *happening
+		answer
+	}
+	if json.Unmarshal(line, &said) != nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	page, waits := b.pages[said.Page], b.answers[said.ID]
+	switch {
+	case said.Event != nil && page != nil:
+		page.put(*said.Event)
+	case said.Event == nil && said.ID == 0:
+		close(b.started)
+	case said.Event == nil && waits != nil:
+		waits <- said.answer
+		delete(b.answers, said.ID)
+	}
+}
+
+func (b *browser) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.ended)
+	for _, page := range b.pages {
+		page.end()
+	}
 }
 
 var shared struct {
@@ -119,8 +179,19 @@ func chromium(t *testing.T) *browser {
 		return shared.browser
 	}
 	env := []string{"CHROMIUM=" + path, "TIMEOUT_MS=" + strconv.Itoa(int(patience/time.Millisecond))}
-	b := &browser{node: startNode(t, env, "browser.js")}
-	b.node.said.await(t, "Chromium to start", func(json.RawMessage) bool { return true })
+	b := &browser{
+		started: make(chan struct{}), ended: make(chan struct{}),
+		answers: make(map[int]chan answer), pages: make(map[string]*feed[happening]),
+	}
+	b.node = runNode(t, b, env, "browser.js")
+	select {
+	case <-b.started:
+	case <-b.ended:
+		t.Fatal("Chromium does not start")
+	case <-time.After(2 * patience): // browser.js gives up after half of it, and says why
+		b.node.cmd.Process.Kill()
+		t.Fatalf("Chromium did not start within %v", 2*patience)
+	}
 	shared.browser = b
 	return b
 }
@@ -137,6 +208,7 @@ func closeBrowser() {
 type tab struct {
 	browser *browser
 	name    string
+	said    *feed[happening]
 }
 
 // open loads url in a new page, and closes it when the test ends.
@@ -154,7 +226,8 @@ func (b *browser) load(t *testing.T, command map[string]any) *tab {
 	t.Helper()
 	b.mu.Lock()
 	b.tabs++
-	p := &tab{b, "page" + strconv.Itoa(b.tabs)}
+	p := &tab{b, "page" + strconv.Itoa(b.tabs), newFeed[happening]()}
+	b.pages[p.name] = p.said
 	b.mu.Unlock()
 	command["do"] = "open"
 	p.do(t, command)
@@ -165,27 +238,25 @@ func (b *browser) load(t *testing.T, command map[string]any) *tab {
 // do gives the browser a command about this page and returns the answer's value.
 func (p *tab) do(t *testing.T, command map[string]any) json.RawMessage {
 	t.Helper()
-	p.browser.mu.Lock()
-	p.browser.id++
-	id := p.browser.id
-	command["id"], command["page"] = id, p.name
-	p.browser.node.send(t, command)
-	p.browser.mu.Unlock()
-
-	type said struct {
-		ID    int
-		Value json.RawMessage
-		Error string
+	b, waits := p.browser, make(chan answer, 1)
+	b.mu.Lock()
+	b.id++
+	command["id"], command["page"] = b.id, p.name
+	b.answers[b.id] = waits
+	b.mu.Unlock()
+	b.node.send(t, command)
+	select {
+	case got := <-waits:
+		if got.Error != "" {
+			t.Fatalf("Chromium: %v: %s", command["do"], got.Error)
+		}
+		return got.Value
+	case <-b.ended:
+		t.Fatalf("Chromium ended before it answered to %v", command)
+	case <-time.After(2 * patience): // it gives up after half of it, and says why
+		t.Fatalf("Chromium did not answer within %v to %v", 2*patience, command)
 	}
-	var answer said
-	p.browser.node.said.await(t, "answer from Chromium", func(line json.RawMessage) bool {
-		answer = said{}
-		return json.Unmarshal(line, &answer) == nil && answer.ID == id
-	})
-	if answer.Error != "" {
-		t.Fatalf("Chromium: %v: %s", command["do"], answer.Error)
-	}
-	return answer.Value
+	return nil
 }
 
 // eval runs code in the page, waits for its promise, and decodes the result.

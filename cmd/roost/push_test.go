@@ -43,8 +43,26 @@ type happening struct {
 type watcher struct {
 	t    *testing.T
 	do   func(verb string, args ...any)
-	seen func(what string, match func(happening) bool) happening
-	all  func() []happening
+	said *feed[happening]
+}
+
+// seen waits for something that matches.
+func (w *watcher) seen(what string, match func(happening) bool) happening {
+	w.t.Helper()
+	return w.said.await(w.t, what, match)
+}
+
+// all is what happened so far.
+func (w *watcher) all() []happening { return w.said.all() }
+
+// happenings hears a program that says nothing else.
+type happenings struct{ *feed[happening] }
+
+func (h happenings) put(line json.RawMessage) {
+	var one happening
+	if json.Unmarshal(line, &one) == nil {
+		h.feed.put(one)
+	}
 }
 
 // clientOptions is what the README tells users of pusher-js to set.
@@ -81,16 +99,14 @@ func watch(t *testing.T, place string, p *program, key string) *watcher {
 
 func watchInNode(t *testing.T, l library, with map[string]any) *watcher {
 	t.Helper()
-	n := startNode(t, nil, "subscriber.js")
+	said := newFeed[happening]()
+	n := runNode(t, happenings{said}, nil, "subscriber.js")
 	t.Cleanup(n.close)
 	n.send(t, map[string]any{"client": l.name, "with": with, "plugin": l.plugin})
-	decode := func(line json.RawMessage) (h happening, ok bool) {
-		return h, json.Unmarshal(line, &h) == nil
-	}
-	return newWatcher(t, n.said, decode, func(verb string, args ...any) {
+	return &watcher{t, func(verb string, args ...any) {
 		t.Helper()
 		n.send(t, map[string]any{"do": verb, "args": append([]any{}, args...)})
-	})
+	}, said}
 }
 
 func watchInChromium(t *testing.T, l library, with map[string]any) *watcher {
@@ -109,52 +125,19 @@ func watchInChromium(t *testing.T, l library, with map[string]any) *watcher {
 		t.Fatal(err)
 	}
 	page.eval(t, fmt.Sprintf("void (window.client = %s(%s, %s, emit))", l.name, chromiumGlobals, options), nil)
-	decode := func(line json.RawMessage) (h happening, ok bool) {
-		var said struct {
-			Page  string
-			Event json.RawMessage
-		}
-		if json.Unmarshal(line, &said) != nil || said.Page != page.name {
-			return h, false
-		}
-		return h, json.Unmarshal(said.Event, &h) == nil
-	}
-	return newWatcher(t, b.node.said, decode, func(verb string, args ...any) {
+	return &watcher{t, func(verb string, args ...any) {
 		t.Helper()
 		text, err := json.Marshal(append([]any{}, args...))
 		if err != nil {
 			t.Fatal(err)
 		}
 		page.eval(t, fmt.Sprintf("void client.%s(...%s)", verb, text), nil)
-	})
+	}, page.said}
 }
 
 // chromiumGlobals are the names under which scripts put the libraries there. The
 // script of Echo is a module in a variable, with the class as its default.
 const chromiumGlobals = "{ Pusher: window.Pusher, Echo: window.Echo?.default ?? window.Echo }"
-
-func newWatcher(t *testing.T, said *feed[json.RawMessage], decode func(json.RawMessage) (happening, bool), do func(verb string, args ...any)) *watcher {
-	return &watcher{
-		t: t, do: do,
-		seen: func(what string, match func(happening) bool) (found happening) {
-			t.Helper()
-			said.await(t, what, func(line json.RawMessage) bool {
-				h, ok := decode(line)
-				found = h
-				return ok && match(h)
-			})
-			return found
-		},
-		all: func() (all []happening) {
-			for _, line := range said.all() {
-				if h, ok := decode(line); ok {
-					all = append(all, h)
-				}
-			}
-			return all
-		},
-	}
-}
 
 // connected waits for the connection and returns its socket id.
 func (w *watcher) connected() string {

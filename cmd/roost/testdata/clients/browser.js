@@ -12,7 +12,9 @@
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
+const timeout = Number(process.env.TIMEOUT_MS);
 const browser = await chromium.launch({
+  timeout,
   executablePath: process.env.CHROMIUM,
   args: [
     '--disable-gpu',
@@ -23,7 +25,6 @@ const browser = await chromium.launch({
     '--disable-sync',
   ],
 });
-const timeout = Number(process.env.TIMEOUT_MS);
 const pages = new Map();
 const faults = new Map(); // what each page threw
 
