@@ -46,8 +46,7 @@ func commandWith(t *testing.T, stdin io.Reader, env []string, args ...string) ou
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Stdin = stdin
-	// A program with the race detector in it would wait a second at its end.
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), endAtOnce}, env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)

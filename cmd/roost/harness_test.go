@@ -19,7 +19,7 @@ import (
 
 // patience bounds every wait of these tests. Nothing is asserted about speed:
 // it is what a busy machine may need.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // binary is the program under test, built once.
 var binary string
@@ -73,6 +73,10 @@ func raceDetector() bool {
 // record is one line of the program's JSON log.
 type record map[string]any
 
+// endAtOnce keeps a program with the race detector in it from waiting a second at
+// its end, as it does for goroutines that may still race.
+const endAtOnce = "GORACE=atexit_sleep_ms=0"
+
 // program is a running roost.
 type program struct {
 	t      *testing.T
@@ -98,7 +102,7 @@ func follow(t *testing.T, cmd *exec.Cmd, env []string) *program {
 		t: t, cmd: cmd,
 		stdout: newFeed[string](), log: newFeed[record](), noise: newFeed[string](), exited: make(chan struct{}),
 	}
-	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json")
+	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json", endAtOnce)
 	p.cmd.Env = append(p.cmd.Env, env...)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -135,7 +139,7 @@ func follow(t *testing.T, cmd *exec.Cmd, env []string) *program {
 		p.cmd.Process.Kill()
 		<-p.exited
 		if t.Failed() {
-			t.Logf("%s\nlog: %v\nstderr: %s", strings.Join(cmd.Args, " "), p.log.all(), strings.Join(p.noise.all(), "\n"))
+			t.Logf("%s\nits log:%s\nelse it said:%s", strings.Join(cmd.Args, " "), excerpt(p.log.all()), excerpt(p.noise.all()))
 		}
 	})
 	return p
@@ -245,14 +249,35 @@ func (f *feed[T]) await(t testing.TB, what string, match func(T) bool) T {
 			}
 		}
 		if ended {
-			t.Fatalf("the process ended before %s; it said %v", what, items)
+			t.Fatalf("the process ended before %s; it said%s", what, excerpt(items))
 		}
 		select {
 		case <-news:
 		case <-deadline:
-			t.Fatalf("no %s within %v; got %v", what, patience, items)
+			t.Fatalf("no %s within %v; got%s", what, patience, excerpt(items))
 		}
 	}
+}
+
+// excerpt is what a process said, a line each, and short enough to leave in sight the
+// reason why it is shown: how it began and how it ended.
+func excerpt[T any](items []T) string {
+	const head, tail, width = 5, 15, 300
+	var text strings.Builder
+	for i, item := range items {
+		if left := len(items) - head - tail; left > 0 && i >= head && i < head+left {
+			if i == head {
+				fmt.Fprintf(&text, "\n  (%d more)", left)
+			}
+			continue
+		}
+		line, err := json.Marshal(item)
+		if err != nil {
+			line = []byte(err.Error())
+		}
+		fmt.Fprintf(&text, "\n  %.*s", width, line)
+	}
+	return text.String()
 }
 
 // lines calls each for every line of r.
