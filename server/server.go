@@ -263,9 +263,7 @@ func (s *Server) panicked(p any, stack []byte) {
 // closes what is left at once and returns the context's error. It waits for
 // callbacks like Close and must not be called from one.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.drainFrom.CompareAndSwap(0, s.conns.Load())
-	s.closing.Store(true)
-	s.engine.StopListening()
+	s.retire()
 	httpDone := make(chan struct{})
 	go func() {
 		defer close(httpDone)
@@ -278,6 +276,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := ctx.Err()
 	s.Close()
 	return err
+}
+
+// retire has nobody new come in.
+func (s *Server) retire() {
+	s.drainFrom.CompareAndSwap(0, s.conns.Load())
+	s.closing.Store(true)
+	s.engine.StopListening()
 }
 
 // drain has all connections close, evenly over the window, and waits for their end.

@@ -146,7 +146,7 @@ func (r *simRun) run() error {
 	clients, senders := 1+d.IntN(5), d.IntN(3)
 	early, leave := r.one(6), r.one(3)
 	w.Go("main", func() {
-		srv.engine.ListenSoon(r.listener.FD(), func(err error) {
+		grounded{srv}.ListenSoon(r.listener.FD(), func(err error) {
 			if err != nil {
 				w.Fail("%v", err)
 			}
@@ -195,15 +195,7 @@ func (r *simRun) calm() {
 // leave is Shutdown without its clock and its waits: nobody new, and everybody is told.
 func (r *simRun) leave() {
 	r.leaving = true
-	r.srv.closing.Store(true)
-	r.srv.engine.StopListening()
-	for i := range r.srv.Loops() {
-		r.srv.Post(i, func() {
-			for session := range r.srv.engine.Sessions(i) {
-				session.(*Conn).pipe.Ask()
-			}
-		})
-	}
+	grounded{r.srv}.ShutdownSoon()
 	r.w.Sleep(time.Duration(r.draw.Int64N(int64(10 * time.Second))))
 }
 
@@ -211,8 +203,7 @@ func (r *simRun) leave() {
 func (r *simRun) stop() {
 	w, s := r.w, r.srv
 	r.stopped = true
-	s.closing.Store(true)
-	s.engine.StopSoon()
+	grounded{s}.CloseSoon()
 	w.Within(time.Hour, "the server stops", func() bool { return r.pool.Busy() == 0 })
 	w.Within(time.Hour, "clients and senders end", func() bool { return r.clients+r.senders == 0 })
 	if leaks := r.k.Leaks(); len(leaks) > 0 {

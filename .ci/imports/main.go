@@ -37,6 +37,7 @@ var floors = map[string][]string{
 	"server/internal/secure":    {"server/internal/ktls"},
 	"server/internal/engine":    {"poller", "server/internal/sys", "server/internal/secure"},
 	"server/internal/sim":       {"poller", "server/internal/sys"},
+	"server/internal/ground":    {"server/internal/sys"},
 	"server":                    {"poller", "server/internal/..."},
 	"server/push":               {"server", "server/push/internal/..."},
 	"server/push/internal/...":  {},
