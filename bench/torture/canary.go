@@ -2,13 +2,12 @@ package torture
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 )
 
-// canary is an honest connection that echoes all the time beside the cases: what
+// canary is an honest connection that has something answered all the time beside the cases: what
 // others send must not disturb it (U1), and no byte of theirs may reach it (U4).
 type canary struct {
 	bench  *Bench
@@ -44,14 +43,17 @@ func (w *canary) run() {
 		return
 	}
 	c.pongs = true
+	sing, err := w.bench.o.dialect.sing(w.bench, c)
+	if err != nil {
+		w.note(0, err)
+		return
+	}
 	for n := 0; ; n++ {
 		w.mu.Lock()
 		w.begun = n + 1
 		w.mu.Unlock()
 		start := time.Now()
-		message := fmt.Sprintf("canary %d", n)
-		c.write(wireOf(text(message)).Bytes)
-		err := w.bench.expect(c, wantText(message))
+		err := sing(n)
 		if w.note(time.Since(start), err); err != nil {
 			return
 		}

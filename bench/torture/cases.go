@@ -7,10 +7,17 @@ import (
 	"strings"
 )
 
-// allCases is the table. Some sizes in it are limits that the server was
-// started with, and the handshakes name its host and path.
+// allCases is the table of the server's dialect, in order. Some sizes in it are
+// limits that the server was started with, and the handshakes name its host and path.
 func allCases(o *Options) []Case {
-	all := slices.Concat(
+	all := o.dialect.cases(o)
+	slices.SortFunc(all, func(a, b Case) int { return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// echoCases are those of an echo server.
+func echoCases(o *Options) []Case {
+	return slices.Concat(
 		framingCases(),
 		controlCases(),
 		reservedCases(),
@@ -35,8 +42,6 @@ func allCases(o *Options) []Case {
 		deflateCases(o),
 		tlsCases(o),
 	)
-	slices.SortFunc(all, func(a, b Case) int { return cmp.Or(compareRows(a.ID, b.ID), cmp.Compare(a.ID, b.ID)) })
-	return all
 }
 
 // compareRows orders ids, or rows, by their row: F2 before F10.

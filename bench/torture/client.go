@@ -23,6 +23,8 @@ type Client struct {
 	limit time.Duration // of one write
 	pongs bool          // next answers the server's pings: it writes between frames only
 
+	socket string // what a Pusher server calls the connection
+
 	mu     sync.Mutex
 	events []Event       // not taken yet
 	fresh  chan struct{} // one token: events were added

@@ -22,7 +22,9 @@ func TestRowsHaveTests(t *testing.T) {
 	cases := map[string]bool{}
 	over := limits
 	over.URL, over.Deflate = "wss://server.test/echo", false
-	for _, o := range []Options{limits, over} {
+	pushed := limits
+	pushed.Push = &Push{App: testApp}
+	for _, o := range []Options{limits, over, pushed} {
 		all, err := List(o)
 		if err != nil {
 			t.Fatal(err)

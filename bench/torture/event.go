@@ -104,9 +104,13 @@ type expect struct {
 	kind    Kind
 	payload []byte   // exact, for messages and control frames other than Close
 	codes   []uint16 // any of them, for Close and Alert; empty allows every legal code
+	said    *said    // of a Pusher server's message, in place of its payload
 }
 
 func (x expect) String() string {
+	if x.said != nil {
+		return x.said.String()
+	}
 	switch x.kind {
 	case Close:
 		if len(x.codes) == 0 {
@@ -139,6 +143,9 @@ func (x expect) meets(e Event) bool {
 	if e.Kind != x.kind {
 		return false
 	}
+	if x.said != nil {
+		return x.said.wrong(e) == ""
+	}
 	switch x.kind {
 	case Close, Alert, TLSRecord:
 		return len(x.codes) == 0 || slices.Contains(x.codes, e.Code)
@@ -150,6 +157,12 @@ func (x expect) meets(e Event) bool {
 
 // differ says where an event of the right kind goes wrong; long payloads need it.
 func (x expect) differ(e Event) string {
+	if x.said != nil {
+		if e.Kind != Text || len(e.Payload) <= 40 {
+			return ""
+		}
+		return ": " + x.said.wrong(e)
+	}
 	if e.Kind != x.kind || len(x.codes) > 0 || len(x.payload)+len(e.Payload) <= 80 {
 		return ""
 	}

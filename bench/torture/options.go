@@ -41,9 +41,12 @@ type Options struct {
 	CloseTimeout     time.Duration // from the Close frame to the end of the socket; 5 s
 	TLSTimeout       time.Duration // from accept to the end of the TLS handshake, absolute; 5 s
 
+	Push *Push // not nil: the server speaks the Pusher Channels protocol, and does not echo
+
 	addr, host, name, path string
 	secure                 bool // wss
 	tally                  *tally
+	dialect                dialect
 }
 
 // prepare fills in what was left out.
@@ -66,6 +69,12 @@ func (o *Options) prepare() error {
 	o.host, o.name, o.addr, o.path = u.Host, u.Hostname(), net.JoinHostPort(u.Hostname(), port), u.RequestURI()
 	if o.tally == nil {
 		o.tally = new(tally)
+	}
+	o.dialect = echo{}
+	if o.Push != nil {
+		if o.dialect, err = o.pusher(); err != nil {
+			return err
+		}
 	}
 	fallback(&o.Jobs, 32)
 	fallback(&o.Gap, time.Millisecond)

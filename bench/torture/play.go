@@ -77,7 +77,7 @@ func (b *Bench) upgrade(c *Client, offer string) error {
 	if offer != "" && len(e.Header["Sec-Websocket-Extensions"]) == 0 {
 		return &mismatch{"no extension for " + offer, deflateName}
 	}
-	return nil
+	return b.o.dialect.greet(b, c)
 }
 
 // hangUp closes all connections; their transcripts remain.
@@ -111,9 +111,7 @@ func (b *Bench) expect(c *Client, want ...expect) error {
 // finish plays the ending.
 func (b *Bench) finish(c *Client, end ending) error {
 	if end.how == alive {
-		const last = "still here"
-		c.write(wireOf(text(last)).Bytes)
-		if err := b.expect(c, wantText(last)); err != nil {
+		if err := b.says(c, b.control("still here")); err != nil {
 			return err
 		}
 		c.write(wireOf(closing(1000, "")).Bytes)
@@ -123,6 +121,13 @@ func (b *Bench) finish(c *Client, end ending) error {
 		return err
 	}
 	return b.fin(c)
+}
+
+// says has the server answer a word on an open connection.
+func (b *Bench) says(c *Client, word string) error {
+	say, answer := b.o.dialect.word(word)
+	c.write(wireOf(say...).Bytes)
+	return b.expect(c, answer)
 }
 
 // fin wants the end of the stream and nothing before it.
@@ -149,10 +154,11 @@ func (b *Bench) play(c *Case, m Mode) error {
 
 func (b *Bench) playTalk(id string, t *talk, m Mode) error {
 	control := b.control(id)
-	hello := wireOf(text(control)).Bytes
+	say, answer := b.o.dialect.word(control)
+	hello := wireOf(say...).Bytes
 	switch m {
 	case Whole:
-		return b.talk(t, control, func(client *Client, i int, x exchange) {
+		return b.talk(t, answer, func(client *Client, i int, x exchange) {
 			send := x.send.Bytes
 			if i == 0 && t.apart {
 				client.write(hello)
@@ -161,7 +167,8 @@ func (b *Bench) playTalk(id string, t *talk, m Mode) error {
 				send = slices.Concat(hello, send)
 			}
 			if t.tail && i == len(t.exchanges)-1 {
-				send = slices.Concat(send, wireOf(text("after")).Bytes)
+				after, _ := b.o.dialect.word("after")
+				send = slices.Concat(send, wireOf(after...).Bytes)
 			}
 			if x.chop > 0 {
 				client.chop(send, x.chop)
@@ -170,7 +177,7 @@ func (b *Bench) playTalk(id string, t *talk, m Mode) error {
 			}
 		})
 	case Bytes:
-		return b.talk(t, control, func(client *Client, i int, x exchange) {
+		return b.talk(t, answer, func(client *Client, i int, x exchange) {
 			if i == 0 {
 				client.write(hello)
 			}
@@ -187,8 +194,8 @@ func (b *Bench) control(id string) string {
 }
 
 // talk opens a connection and plays the script on it; send sends one exchange,
-// the first with the control message before it.
-func (b *Bench) talk(t *talk, control string, send func(client *Client, i int, x exchange)) error {
+// the first with the control message before it, which is answered so.
+func (b *Bench) talk(t *talk, answer expect, send func(client *Client, i int, x exchange)) error {
 	client, err := b.openWith(t.offer)
 	if err != nil {
 		return err
@@ -196,7 +203,7 @@ func (b *Bench) talk(t *talk, control string, send func(client *Client, i int, x
 	for i, x := range t.exchanges {
 		send(client, i, x)
 		if i == 0 {
-			if err := b.expect(client, wantText(control)); err != nil {
+			if err := b.expect(client, answer); err != nil {
 				return err
 			}
 		}
@@ -228,9 +235,7 @@ func (b *Bench) splitTalk(t *talk, id string) error {
 				if client, err = b.openWith(t.offer); err != nil {
 					return err
 				}
-				control := b.control(id)
-				client.write(wireOf(text(control)).Bytes)
-				if err := b.expect(client, wantText(control)); err != nil {
+				if err := b.says(client, b.control(id)); err != nil {
 					return err
 				}
 			}
@@ -298,6 +303,11 @@ func (b *Bench) knock(k *knock, send func(c *Client)) error {
 		}
 		if k.extended && len(e.Header["Sec-Websocket-Extensions"]) == 0 {
 			return &mismatch{"no extension for " + k.extensions, "one of them"}
+		}
+		if k.end.how != failed {
+			if err := b.o.dialect.greet(b, c); err != nil {
+				return err
+			}
 		}
 		if err := b.expect(c, k.want...); err != nil {
 			return err

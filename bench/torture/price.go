@@ -9,8 +9,9 @@ import (
 )
 
 // price is what honest clients cost the server: a connection with its
-// handshakes, a message that comes alone, a byte of messages that come in bulk.
-type price struct{ conn, write, byte time.Duration }
+// handshakes, a message that comes alone, a byte of messages that come in bulk;
+// a call over HTTP, and an event that reaches a subscriber, where there are such.
+type price struct{ conn, write, byte, call, event time.Duration }
 
 // swell is how many bytes compressed ones may become in a server that does no
 // more than it must: before it knows that they are too many, or for its echo,
@@ -34,7 +35,8 @@ const (
 
 // of is the price of a load.
 func (p price) of(l load) time.Duration {
-	return time.Duration(l.conns)*p.conn + time.Duration(l.writes)*p.write + time.Duration(l.bytes)*p.byte
+	return time.Duration(l.conns)*p.conn + time.Duration(l.writes)*p.write + time.Duration(l.bytes)*p.byte +
+		time.Duration(l.calls)*p.call + time.Duration(l.events)*p.event
 }
 
 // appraise measures the prices.
@@ -74,10 +76,12 @@ func (w *watch) appraise() error {
 	if err != nil {
 		return err
 	}
+	beat, answer := w.o.dialect.beat()
+	one := wireOf(beat).Bytes
 	if w.price.write, err = spend(writes, func() error {
 		for range writes {
-			c.write(wireOf(text("x")).Bytes)
-			if err := b.expect(c, wantText("x")); err != nil {
+			c.write(one)
+			if err := b.expect(c, answer); err != nil {
 				return err
 			}
 		}
@@ -85,17 +89,18 @@ func (w *watch) appraise() error {
 	}); err != nil {
 		return err
 	}
-	one := wireOf(text("")).Bytes
-	w.price.byte, err = spend(small*len(one), func() error {
+	if w.price.byte, err = spend(small*len(one), func() error {
 		go c.write(bytes.Repeat(one, small))
 		for range small {
-			if err := b.expect(c, wantText("")); err != nil {
+			if err := b.expect(c, answer); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
-	return err
+	}); err != nil {
+		return err
+	}
+	return w.o.dialect.appraise(b, &w.price, spend)
 }
 
 // checkCost: work grows with what is sent, no faster than for honest clients.

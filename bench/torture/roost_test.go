@@ -22,12 +22,7 @@ const stall = 2 * time.Second
 // roost echo passes every case, with handlers on workers and on the loops. This
 // is the conformance test of the repository: RFC 6455 over the real network.
 func TestRoostEcho(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "roost")
-	build := exec.Command("go", "build", "-o", binary, "github.com/roost-ws/roost/cmd/roost")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		t.Fatal("building roost: ", err)
-	}
+	binary := buildRoost(t)
 	secured, roots := certificateFiles(t)
 	for _, c := range []struct {
 		name  string
@@ -58,7 +53,7 @@ func TestRoostEcho(t *testing.T) {
 			}
 			t.Parallel() // most of the time the suite waits for deadlines
 			deflates := slices.Contains(c.args, "--deflate")
-			r := startRoost(t, binary, c.env, c.args...)
+			r := startRoost(t, binary, c.env, "echo", c.args...)
 			scheme := "ws"
 			if slices.Contains(c.args, "--tls-cert") {
 				scheme = "wss"
@@ -90,6 +85,18 @@ func TestRoostEcho(t *testing.T) {
 	}
 }
 
+// buildRoost makes the program that is tested.
+func buildRoost(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "roost")
+	build := exec.Command("go", "build", "-o", binary, "github.com/roost-ws/roost/cmd/roost")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		t.Fatal("building roost: ", err)
+	}
+	return binary
+}
+
 // certificateFiles makes a certificate, flags that name it, and what trusts it.
 func certificateFiles(t *testing.T) (flags []string, roots *x509.CertPool) {
 	t.Helper()
@@ -106,14 +113,14 @@ func certificateFiles(t *testing.T) (flags []string, roots *x509.CertPool) {
 	return []string{"--tls-cert", names[0], "--tls-key", names[1]}, roots
 }
 
-// roost is a running roost echo.
+// roost is a running roost.
 type roost struct {
 	addr, admin, log string
 	pid              int
 }
 
-// startRoost runs roost echo until the test ends, and requires it to end well.
-func startRoost(t *testing.T, binary, env string, args ...string) (r roost) {
+// startRoost runs a server until the test ends, and requires it to end well.
+func startRoost(t *testing.T, binary, env, command string, args ...string) (r roost) {
 	t.Helper()
 	r.log = filepath.Join(t.TempDir(), "log")
 	log, err := os.Create(r.log)
@@ -121,7 +128,7 @@ func startRoost(t *testing.T, binary, env string, args ...string) (r roost) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(binary, append([]string{"echo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"}, args...)...)
+	cmd := exec.Command(binary, append([]string{command, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json"}, args...)...)
 	cmd.Stderr = log
 	if env != "" {
 		cmd.Env = append(os.Environ(), env)
@@ -137,7 +144,7 @@ func startRoost(t *testing.T, binary, env string, args ...string) (r roost) {
 		err := cmd.Wait()
 		text, _ := os.ReadFile(r.log)
 		if err != nil {
-			t.Errorf("roost echo ended with %v:\n%s", err, text)
+			t.Errorf("roost ended with %v:\n%s", err, text)
 		}
 		// Rows U2, U5: no stack, and the library logs nothing per connection.
 		if len(text) > 8<<10 || bytes.Contains(text, []byte("goroutine ")) {
@@ -154,6 +161,6 @@ func startRoost(t *testing.T, binary, env string, args ...string) (r roost) {
 			}
 		}
 	}
-	t.Fatal("roost echo did not start")
+	t.Fatal("roost did not start")
 	return r
 }

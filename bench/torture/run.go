@@ -93,9 +93,8 @@ func (r *runner) reachable() error {
 	if e := c.next(r.o.Timeout); e.Kind != Response || e.Status != http.StatusSwitchingProtocols {
 		return fmt.Errorf("torture: no WebSocket server at %s: got %v for response 101", r.o.URL, e)
 	}
-	c.write(wireOf(text("echo?"), closing(1000, "")).Bytes)
-	if e := c.next(r.o.Timeout); e.Kind == Silence || e.Kind == Close {
-		return fmt.Errorf("torture: the server at %s does not echo: got %v for a text message", r.o.URL, e)
+	if err := r.o.dialect.reach(b, c); err != nil {
+		return fmt.Errorf("torture: the server at %s %w", r.o.URL, err)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ type tally struct {
 	refused  atomic.Int64 // responses with an error status
 	alerts   atomic.Int64 // fatal TLS alerts received
 	controls atomic.Int64 // control messages made
+	calls    atomic.Int64 // over HTTP that succeeded
+	events   atomic.Int64 // messages received
 
 	mu     sync.Mutex
 	closes map[uint16]int64 // Close frames received, by code
@@ -28,6 +30,10 @@ var rejections = []uint16{1002, 1007, 1008, 1009, 1011, 1013}
 func (t *tally) count(events []Event) {
 	for _, e := range events {
 		switch {
+		case e.Kind == Text || e.Kind == Binary:
+			t.events.Add(1)
+		case e.Kind == Response && e.Status == http.StatusOK:
+			t.calls.Add(1)
 		case e.Kind == Response && e.Status >= http.StatusBadRequest:
 			t.refused.Add(1)
 		case e.Kind == Alert:
@@ -50,12 +56,12 @@ func (t *tally) closesOf(code uint16) int64 {
 }
 
 // load is how much was sent, for a price.
-type load struct{ conns, writes, bytes int64 }
+type load struct{ conns, writes, bytes, calls, events int64 }
 
 func (t *tally) load() load {
-	return load{t.conns.Load(), t.writes.Load(), t.bytes.Load()}
+	return load{t.conns.Load(), t.writes.Load(), t.bytes.Load(), t.calls.Load(), t.events.Load()}
 }
 
 func (l load) sub(o load) load {
-	return load{l.conns - o.conns, l.writes - o.writes, l.bytes - o.bytes}
+	return load{l.conns - o.conns, l.writes - o.writes, l.bytes - o.bytes, l.calls - o.calls, l.events - o.events}
 }

@@ -45,6 +45,7 @@ type command struct {
 	Pid        int            `placeholder:"N" help:"The server's process id: watch its descriptors, memory and CPU too."`
 	Admin      string         `placeholder:"URL" help:"A Go server's address for operators, with /metrics and /debug/pprof: watch its heap, goroutines and counters too."`
 	Log        string         `placeholder:"FILE" help:"The file that the server logs to: watch what gets into it."`
+	App        appFlags       `embed:"" prefix:"app-" group:"For a server of the Pusher Channels protocol, whose rows are other ones:"`
 	Exhaustive bool           `help:"All 65,536 status codes, not a sample."`
 	Deflate    bool           `help:"The cases of permessage-deflate too; they are told as not applicable when the server declines it."`
 	Jobs       int            `default:"32" help:"Connections in use at once (${default})."`
@@ -62,6 +63,13 @@ type command struct {
 	TLSTimeout       time.Duration `name:"tls-timeout" group:"The server's limits (-1 leaves their cases out):" default:"5s" help:"For wss: from accept to the end of the TLS handshake, absolute (${default}; -1s)."`
 }
 
+// appFlags are an app of a server that does not echo.
+type appFlags struct {
+	ID     string `name:"id" placeholder:"ID" help:"An app that lets clients send events. URL may leave /app/KEY out."`
+	Key    string `placeholder:"KEY" help:"What clients connect with."`
+	Secret string `placeholder:"SECRET" env:"ROOST_TORTURE_APP_SECRET" help:"What signs calls of the HTTP API and authorisations; better in $$${env}."`
+}
+
 func (c *command) options() (torture.Options, error) {
 	o := torture.Options{
 		URL: c.URL, Insecure: c.Insecure, Run: c.Run, Skip: c.Skip, Pid: c.Pid, Admin: c.Admin, Log: c.Log,
@@ -69,6 +77,9 @@ func (c *command) options() (torture.Options, error) {
 		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
 		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,
 		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout, TLSTimeout: c.TLSTimeout,
+	}
+	if c.App.ID+c.App.Key != "" {
+		o.Push = &torture.Push{App: torture.App(c.App)}
 	}
 	if c.CA == "" {
 		return o, nil

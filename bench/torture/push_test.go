@@ -1,0 +1,38 @@
+package torture
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// testApp is an app of the server under test.
+var testApp = App{ID: "700", Key: "torture-key", Secret: "torture-secret"}
+
+// pushFlags start roost serve with it.
+func pushFlags(more ...string) []string {
+	return append([]string{"--app-id", testApp.ID, "--app-key", testApp.Key, "--app-secret", testApp.Secret, "--app-client-events"}, more...)
+}
+
+// roost serve passes every case of its own dialect. This is the test of the rows
+// about pushing from outside.
+func TestRoostPush(t *testing.T) {
+	t.Parallel()
+	r := startRoost(t, buildRoost(t), "", "serve", pushFlags()...)
+	played := map[string]bool{}
+	s, err := Run(t.Context(), Options{
+		URL: "ws://" + r.addr, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
+		Timeout: 20 * time.Second, Delay: stall, Push: &Push{App: testApp},
+	}, func(r Result) {
+		if !strings.HasPrefix(r.ID, "U") {
+			played[r.ID] = true
+		}
+		if !r.OK {
+			t.Errorf("%v", r)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
+}
