@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/roost-ws/roost/server/internal/handshake"
 	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sys"
 )
@@ -45,6 +46,7 @@ func newHTTPSide(s *Server) *httpSide {
 		WriteTimeout:      t.HTTPWrite,
 		IdleTimeout:       t.HTTPIdle,
 		MaxHeaderBytes:    s.cfg.Limits.HandshakeBytes,
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	go h.http.Serve(h) // returns when h is closed
@@ -83,10 +85,23 @@ func (c *Conn) toHTTP(head, rest []byte) {
 	h.conns <- &httpsConn{hc, stream}
 }
 
+// connKey is where the context of a request has its connection.
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	if secure, ok := conn.(*httpsConn); ok {
+		conn = secure.httpConn
+	}
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
 // serve is Config.HTTP for requests that came before a shutdown began; those
 // that were still waiting are told. A handshake on a connection that has served
 // other requests before, as proxies send it over those they keep, is one like any other.
 func (h *httpSide) serve(w http.ResponseWriter, r *http.Request) {
+	if c, ok := r.Context().Value(connKey{}).(*httpConn); ok {
+		c.asked.Store(true)
+	}
 	if h.srv.closing.Load() {
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", refuseClosing.Header.Get("Retry-After"))
@@ -162,7 +177,8 @@ type httpConn struct {
 	early []byte   // not yet read by net/http; only its reader uses it
 	side  *httpSide
 	once  sync.Once
-	taken bool // Upgrade has taken it over; set before Close
+	taken bool        // Upgrade has taken it over; set before Close
+	asked atomic.Bool // serve has got a request of which no response has begun
 
 	address uint32 // where the client's address is counted, if it is
 	counted bool
@@ -177,6 +193,16 @@ func (c *httpConn) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	return c.Conn.Read(b)
+}
+
+// Write counts the refusals that net/http writes by itself, which it tells nobody
+// of: requests on a connection that is kept which it cannot read. Nobody was asked
+// for those responses.
+func (c *httpConn) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte("HTTP/1.")) && !bytes.HasPrefix(b, []byte("HTTP/1.1 1")) && !c.asked.Swap(false) {
+		c.side.srv.stats.refusals[handshake.CauseSyntax].Add(1)
+	}
+	return c.Conn.Write(b)
 }
 
 func (c *httpConn) Close() error {

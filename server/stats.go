@@ -46,9 +46,10 @@ type Stats struct {
 	LoopMoves                    uint64 // loops moved away from a callback that blocked
 	SlowModes                    uint64 // times that loops began to leave callbacks to workers
 
-	// Refusals counts opening handshakes that got an HTTP error, by cause; Closes
-	// counts ended connections by the code that OnClose got, those of the ranges
-	// 3000 and 4000 under 3000 and 4000. Both sets of keys are closed.
+	// Refusals counts opening handshakes that got an HTTP error, by cause, and under
+	// syntax what was no request on a connection that had served others. Closes counts
+	// ended connections by the code that OnClose got, those of the ranges 3000 and 4000
+	// under 3000 and 4000. Both sets of keys are closed.
 	Refusals map[string]uint64
 	Closes   map[StatusCode]uint64
 }

@@ -35,6 +35,8 @@ type Handler struct {
 	hub *push.Hub
 	now func() time.Time // but in tests, time.Now
 
+	refused refusals
+
 	mu      sync.Mutex
 	calls   int                // under way, guarded by mu
 	callers map[string]*caller // by app, guarded by mu
@@ -110,12 +112,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rest, ok := strings.CutPrefix(path, "/apps/")
 	if !ok {
-		fallback.ServeHTTP(w, r)
+		fallback.ServeHTTP(&counted{ResponseWriter: w, refused: &h.refused}, r)
 		return
 	}
 	reply, status, err := h.serve(w, r, path, rest)
 	if err != nil {
-		refuse(w, err)
+		h.refuse(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -217,7 +219,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, limit int64) 
 }
 
 // refuse answers with an error in plain text.
-func refuse(w http.ResponseWriter, err error) {
+func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	var f *failure
 	if !errors.As(err, &f) {
 		f = &failure{http.StatusInternalServerError, "Internal error"}
@@ -227,6 +229,7 @@ func refuse(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff") // the text may repeat what the caller sent
+	h.refused.count(f.status)
 	w.WriteHeader(f.status)
 	io.WriteString(w, f.text)
 }
