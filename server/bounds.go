@@ -134,6 +134,8 @@ func (cfg *Config) fields() []field {
 			What: "silence of the client, Pongs counting as words", Beyond: "IdleCode", Counter: "IdleTimeouts"}),
 		during(&cfg.StreamPingInterval, Bound{Name: "StreamPingInterval", State: "open", Default: int64(30 * time.Second), MayBeOff: true,
 			What: "the time between two pings on a stream", Beyond: "it is sent one"}),
+		during(&cfg.StreamAckTimeout, Bound{Name: "StreamAckTimeout", State: "open", Default: int64(30 * time.Second), MayBeOff: true,
+			What: "what a stream was sent and its client's TCP does not acknowledge or has no room for", Beyond: "cut (1006)", Counter: "Unacknowledged"}),
 		during(&t.Close, Bound{Name: "Timeouts.Close", State: "closing, lingering", Default: int64(5 * time.Second),
 			What: "from our Close frame, once it was sent, to the client's, and to the end of its stream", Beyond: "cut", Counter: "CloseTimeouts"}),
 		during(&t.Drain, Bound{Name: "Timeouts.Drain", Default: int64(10 * time.Second),

@@ -161,6 +161,11 @@ type Config struct {
 	// a comment among server-sent events, and 30 s; negative: off.
 	StreamPing         []byte
 	StreamPingInterval time.Duration
+	// StreamAckTimeout is for how long a stream's client, who never answers, may leave
+	// what it was sent without TCP's acknowledgement, or have no room for it, before TCP gives
+	// it up (1006). Who vanishes is gone after StreamPingInterval and this. Default
+	// 30 s; negative, and on systems without such an option: when TCP itself gives up, after some 15 minutes.
+	StreamAckTimeout time.Duration
 
 	// HTTP serves requests on the same port that ask for no WebSocket. nil refuses them.
 	HTTP http.Handler

@@ -38,6 +38,7 @@ type Stats struct {
 	TLSOffloaded                 uint64 // connections of which the kernel does the TLS since their opening
 	MessageTimeouts              uint64
 	IdleTimeouts, PongTimeouts   uint64
+	Unacknowledged               uint64 // connections that TCP gave up, as StreamAckTimeout has it do with streams: nobody acknowledged what they were sent
 	CloseTimeouts                uint64 // peers that did not answer our Close, or did not end their stream
 	SlowConsumers                uint64 // connections closed for Limits.Outbound or Timeouts.Stall
 	DroppedNewest, DroppedOldest uint64 // messages dropped by Config.SlowConsumer
@@ -102,7 +103,7 @@ func (s *Server) Stats() Stats {
 		SlowConsumers: c.SlowConsumers.Load(), Panics: c.Panics.Load(),
 		DroppedNewest: e.DroppedNewest.Load(), DroppedOldest: e.DroppedOldest.Load(),
 		TLSHandshakes: e.TLSHandshakes.Load(), TLSFailures: e.TLSFailures.Load(), TLSTimeouts: e.TLSTimeouts.Load(),
-		TLSOffloaded:    e.TLSOffloaded.Load(),
+		TLSOffloaded: e.TLSOffloaded.Load(), Unacknowledged: e.Unacknowledged.Load(),
 		AcceptShortages: e.AcceptShortages.Load(), LoopMoves: e.Moves.Load(), SlowModes: e.SlowModes.Load(),
 		Refusals: make(map[string]uint64, len(c.refusals)), Closes: make(map[StatusCode]uint64, len(c.closes)),
 	}

@@ -64,6 +64,9 @@ func (c *Conn) stream(req *Request) (answered bool, refusal *Refusal) {
 	head := handshake.AppendStreamHead(nil, stream.ContentType, stream.Header)
 	c.pipe.Enqueue(head, nil, true) // fails only when the connection is being closed
 	c.proto = protoStream
+	if d := c.srv.cfg.StreamAckTimeout; d > 0 {
+		c.pipe.SetAckTimeout(d)
+	}
 	c.srv.stats.Streams.Add(1)
 	return true, nil
 }
@@ -95,7 +98,8 @@ func (c *Conn) streamDue() engine.Tick {
 }
 
 // keepStream enforces the deadlines of a stream: a client that takes nothing. Of
-// one that is gone without a word TCP tells, once it was sent something.
+// one that is gone without a word TCP tells, when a ping stays unacknowledged for
+// Config.StreamAckTimeout.
 func (c *Conn) keepStream(now engine.Tick) (due engine.Tick) {
 	t := &c.srv.ticks
 	if oldest := c.pipe.Oldest(); oldest != 0 {

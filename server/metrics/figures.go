@@ -29,6 +29,7 @@ var serverMetrics = []metric[server.Stats]{
 	counter("message_timeouts_total", "Messages that took too long from first byte to last.", func(s *server.Stats) uint64 { return s.MessageTimeouts }),
 	counter("idle_timeouts_total", "Connections closed for silence.", func(s *server.Stats) uint64 { return s.IdleTimeouts }),
 	counter("pong_timeouts_total", "Connections closed because a Ping was not answered.", func(s *server.Stats) uint64 { return s.PongTimeouts }),
+	counter("unacknowledged_total", "Connections that TCP gave up because nobody acknowledged what they were sent.", func(s *server.Stats) uint64 { return s.Unacknowledged }),
 	counter("close_timeouts_total", "Peers that did not end the closing handshake.", func(s *server.Stats) uint64 { return s.CloseTimeouts }),
 	counter("slow_consumers_total", "Connections closed because their client read too slowly.", func(s *server.Stats) uint64 { return s.SlowConsumers }),
 	counter("dropped_newest_total", "Messages dropped that found the outbound queue full.", func(s *server.Stats) uint64 { return s.DroppedNewest }),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/roost-ws/roost/server/internal/sys"
 )
@@ -452,6 +453,12 @@ func (c *Conn) ShutdownWrite() { c.flags |= flagShut }
 
 // Finish ends the connection: after Farewell the descriptor is closed.
 func (c *Conn) Finish() { c.flags |= flagFinished }
+
+// SetAckTimeout bounds how long the peer's TCP may leave what is sent
+// unacknowledged, where the system can. Only Data may call it.
+func (c *Conn) SetAckTimeout(d time.Duration) {
+	c.loop.e.kernel.SetAckTimeout(int(c.fd), d)
+}
 
 // Detach takes the descriptor away from the engine: it leaves the poller and
 // is the caller's from then on. Only Data may call it.

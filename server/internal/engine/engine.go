@@ -64,6 +64,7 @@ type Counts struct {
 	Accepted        atomic.Uint64
 	Refused         atomic.Uint64
 	Closed          atomic.Uint64
+	Unacknowledged  atomic.Uint64 // connections that TCP gave up: nobody acknowledged what they were sent
 	AcceptShortages atomic.Uint64 // accepting paused for want of descriptors or memory
 	StaleEvents     atomic.Uint64 // events for connections that are no more
 	Moves           atomic.Uint64 // loops moved away from a goroutine that stuck

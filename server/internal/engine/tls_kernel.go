@@ -72,6 +72,9 @@ func (c *Conn) control(err *error) (again bool) {
 // kernel a record that does not decrypt can look like a mistake of ours.
 func (c *Conn) fault(err error) sys.Fault {
 	fault := sys.FaultOf(err)
+	if fault == sys.Peer && sys.TimedOut(err) {
+		c.loop.e.Counts.Unacknowledged.Add(1)
+	}
 	if fault == sys.Bug && c.flags&flagKernel != 0 {
 		return sys.Peer
 	}

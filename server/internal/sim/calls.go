@@ -5,7 +5,7 @@ package sim
 type Calls struct {
 	Accept, Read, Write, Writev, ShutdownWrite, Close, Peer uint64
 	Add, Remove, Wait, Wake                                 uint64
-	Sleep                                                   uint64
+	Sleep, SetAckTimeout                                    uint64
 
 	Again      uint64 // reads, writes and accepts that returned EAGAIN
 	Events     uint64 // events that Wait returned
@@ -18,7 +18,7 @@ type Calls struct {
 // Total is the number of system calls; the clock is none.
 func (c Calls) Total() uint64 {
 	return c.Accept + c.Read + c.Write + c.Writev + c.ShutdownWrite + c.Close + c.Peer +
-		c.Add + c.Remove + c.Wait + c.Wake + c.Sleep
+		c.Add + c.Remove + c.Wait + c.Wake + c.Sleep + c.SetAckTimeout
 }
 
 // Sub returns what was called since an earlier count.
@@ -35,6 +35,7 @@ func (c Calls) Sub(earlier Calls) Calls {
 	c.Wait -= earlier.Wait
 	c.Wake -= earlier.Wake
 	c.Sleep -= earlier.Sleep
+	c.SetAckTimeout -= earlier.SetAckTimeout
 	c.Again -= earlier.Again
 	c.Events -= earlier.Events
 	c.Waits -= earlier.Waits
@@ -56,6 +57,7 @@ const (
 	callShutdownWrite
 	callClose
 	callPeer
+	callSetAckTimeout
 	callAdd
 	callRemove
 	callWait
@@ -71,6 +73,7 @@ var callNames = [...]struct{ name, before, inside, after string }{
 	callShutdownWrite: {"shutdown", "before shutdown", "in shutdown", "after shutdown"},
 	callClose:         {"close", "before close", "in close", "after close"},
 	callPeer:          {"getpeername", "", "", ""},
+	callSetAckTimeout: {"setsockopt", "", "", ""},
 	callAdd:           {"poller add", "before add", "in add", "after add"},
 	callRemove:        {"poller remove", "", "", ""},
 	callWait:          {"poller wait", "before wait", "in wait", "after wait"},

@@ -158,6 +158,10 @@ func (c Client) Reset() { c.abort(syscall.ECONNRESET) }
 // long: the server's kernel gives up, and nobody tells the client.
 func (c Client) Lose() { c.abort(syscall.ETIMEDOUT) }
 
+// Vanish has nothing more come from the client, and nobody tell the server: not
+// even what it is sent from now on is acknowledged. The client must not be used any more.
+func (c Client) Vanish() { c.s.flags |= vanished }
+
 func (c Client) abort(fault syscall.Errno) {
 	s := c.s
 	s.out.buf = nil

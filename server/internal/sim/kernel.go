@@ -19,6 +19,7 @@ type Kernel struct {
 	table   descriptors
 	clients uint32                     // how many there ever were; the number of the last
 	remotes map[*socket]netip.AddrPort // of clients that chose their address
+	waits   map[*socket]time.Duration  // SetAckTimeout, where it was called
 }
 
 var _ sys.Kernel = (*Kernel)(nil)
@@ -169,6 +170,22 @@ func (k *Kernel) Peer(fd int) (netip.AddrPort, error) {
 	}
 	k.note(callPeer, fd, 0, nil)
 	return k.remote(s), nil
+}
+
+// SetAckTimeout implements sys.Kernel.
+func (k *Kernel) SetAckTimeout(fd int, d time.Duration) {
+	k.Calls.SetAckTimeout++
+	s, ok := k.table.get(fd).(*socket)
+	if !ok {
+		k.notOpen(callSetAckTimeout, fd)
+		return
+	}
+	k.alone(callSetAckTimeout, s)
+	if k.waits == nil {
+		k.waits = make(map[*socket]time.Duration)
+	}
+	k.waits[s] = d
+	k.note(callSetAckTimeout, fd, 0, nil)
 }
 
 // Close implements sys.Kernel.

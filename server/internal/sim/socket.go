@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"strings"
 	"syscall"
 	"time"
@@ -56,11 +57,13 @@ const (
 	clientReset                    // a reset ended the connection at the client
 	refused                        // a write met a full buffer: room is worth an edge
 	aborted                        // the server's kernel dropped it before it was accepted
+	vanished                       // the client is gone, and nobody says so
+	unacked                        // the server's kernel waits for it to acknowledge something
 )
 
 func (f flags) String() string {
 	names := []string{"serverShut", "serverClosed", "clientShut", "clientClosed",
-		"finArrived", "gone", "clientReset", "refused", "aborted"}
+		"finArrived", "gone", "clientReset", "refused", "aborted", "vanished", "unacked"}
 	var set []string
 	for i, name := range names {
 		if f&(1<<i) != 0 {
@@ -146,6 +149,7 @@ func (s *socket) write(bufs ...[]byte) (int, error) {
 	} else if n < total {
 		s.flags |= refused
 	}
+	s.await()
 	left := n
 	for _, b := range bufs {
 		b = b[:min(len(b), left)]
@@ -187,7 +191,23 @@ func (s *socket) shutdownWrite() error {
 		return syscall.ENOTCONN
 	}
 	s.flags |= serverShut
+	s.await()
 	return nil
+}
+
+// retriesEnd is about when Linux stops to send again what nobody acknowledges,
+// unless it was told when (net.ipv4.tcp_retries2).
+const retriesEnd = 924 * time.Second
+
+// await begins to wait for the acknowledgement of what was just sent, which only
+// one who has vanished does not give at once.
+func (s *socket) await() {
+	if s.flags&(vanished|unacked) != vanished {
+		return
+	}
+	s.flags |= unacked
+	w := s.k.world
+	w.at(w.now+cmp.Or(s.k.waits[s], retriesEnd), func() { s.end(syscall.ETIMEDOUT) })
 }
 
 // over reports whether both sides have ended their streams in good order.
@@ -201,6 +221,7 @@ func (s *socket) close() {
 	s.flags |= serverClosed
 	s.fd = -1
 	delete(s.k.remotes, s)
+	delete(s.k.waits, s)
 	s.in.buf, s.in.late = nil, 0
 	if s.flags&gone != 0 {
 		return

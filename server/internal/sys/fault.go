@@ -27,6 +27,10 @@ func FaultOf(err error) Fault {
 	return Peer
 }
 
+// TimedOut reports whether err says that TCP has given a connection up, because
+// its peer did not acknowledge what it was sent.
+func TimedOut(err error) bool { return errors.Is(err, unix.ETIMEDOUT) }
+
 func faultOf(errno unix.Errno) Fault {
 	switch errno {
 	case unix.EAGAIN:

@@ -34,6 +34,9 @@ func TestFaultOf(t *testing.T) {
 			if err == nil {
 				continue
 			}
+			if TimedOut(err) != (err == unix.ETIMEDOUT) {
+				t.Errorf("TimedOut(%v) = %v", err, TimedOut(err))
+			}
 			wrapped := fmt.Errorf("add: %w", os.NewSyscallError("epoll_ctl", err))
 			if got := FaultOf(wrapped); got != want {
 				t.Errorf("FaultOf(%v) = %d, want %d", wrapped, got, want)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/roost-ws/roost/poller"
 )
@@ -21,6 +22,9 @@ func FaultOf(err error) Fault {
 	return Peer
 }
 
+// TimedOut knows no error numbers either.
+func TimedOut(error) bool { return false }
+
 func (kernel) Accept(int) (int, netip.AddrPort, error) {
 	return -1, netip.AddrPort{}, poller.ErrUnsupported
 }
@@ -28,6 +32,7 @@ func (kernel) Accept(int) (int, netip.AddrPort, error) {
 func (kernel) Read(int, []byte) (int, error)     { return 0, poller.ErrUnsupported }
 func (kernel) Write(int, []byte) (int, error)    { return 0, poller.ErrUnsupported }
 func (kernel) Writev(int, [][]byte) (int, error) { return 0, poller.ErrUnsupported }
+func (kernel) SetAckTimeout(int, time.Duration)  {}
 func (kernel) ShutdownWrite(int) error           { return poller.ErrUnsupported }
 func (kernel) Close(int) error                   { return poller.ErrUnsupported }
 

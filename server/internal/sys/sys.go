@@ -32,6 +32,10 @@ type Kernel interface {
 	Write(fd int, b []byte) (n int, err error)
 	// Writev writes the buffers in order with one system call, at most IOVMax of them; n may be short.
 	Writev(fd int, bufs [][]byte) (n int, err error)
+	// SetAckTimeout ends the connection with ETIMEDOUT (see TimedOut) when its peer's TCP
+	// does not acknowledge what was written, or has no room for it, for d. On systems
+	// and sockets that have no such option it does nothing: there TCP decides itself.
+	SetAckTimeout(fd int, d time.Duration)
 	// ShutdownWrite sends FIN after what was written; the descriptor stays readable.
 	ShutdownWrite(fd int) error
 	// Close closes the descriptor. It is called exactly once for each.
