@@ -131,6 +131,7 @@ const (
 	waitingFigure    = "roost_outbound_bytes"
 	closesFigure     = "roost_closes_total"
 	panicsFigure     = "roost_panics_total"
+	messagesFigure   = "roost_messages_received_total"
 	alertsFigure     = "roost_tls_failures_total"
 )
 

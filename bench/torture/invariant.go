@@ -52,20 +52,25 @@ func (w *watch) alive() bool { return w.process == nil || w.checkIdentity() == n
 
 func newWatch(o *Options, p *process) (*watch, error) {
 	w := &watch{o: o, process: p, told: map[string]int{}}
-	if o.Admin != "" {
-		w.admin = newAdmin(o.Admin)
+	if err := w.begin(); err != nil {
+		return nil, err
 	}
-	if p != nil {
-		w.noPrice = w.appraise() != nil // it does not serve what honest clients are measured with
-	}
-	w.first = w.look(true)
-	if w.err != nil {
-		return nil, w.err
-	}
-	w.last = w.first
 	w.canary = watchCanary(o)
 	w.canary.settle()
 	return w, nil
+}
+
+// begin asks for the prices and looks at everything for the first time.
+func (w *watch) begin() error {
+	if w.o.Admin != "" {
+		w.admin = newAdmin(w.o.Admin)
+	}
+	if w.process != nil {
+		w.noPrice = w.appraise() != nil // it does not serve what honest clients are measured with
+	}
+	w.first = w.look(true)
+	w.last = w.first
+	return w.err
 }
 
 // look takes everything in. What cannot be read leaves w.err.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -83,6 +84,7 @@ func TestRoostEcho(t *testing.T) {
 			t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
 		})
 	}
+	stopRoosts(t, binary, secured, roots)
 }
 
 // buildRoost makes the program that is tested.
@@ -117,10 +119,31 @@ func certificateFiles(t *testing.T) (flags []string, roots *x509.CertPool) {
 type roost struct {
 	addr, admin, log string
 	pid              int
+	cmd              *exec.Cmd
+	ended            func() int // waits for its end, and returns its exit code
 }
 
 // startRoost runs a server until the test ends, and requires it to end well.
-func startRoost(t *testing.T, binary, env, command string, args ...string) (r roost) {
+func startRoost(t *testing.T, binary, env, command string, args ...string) roost {
+	t.Helper()
+	r := launchRoost(t, binary, env, command, args...)
+	t.Cleanup(func() {
+		r.cmd.Process.Signal(syscall.SIGTERM)
+		code := r.ended()
+		text, _ := os.ReadFile(r.log)
+		if code != 0 {
+			t.Errorf("roost ended with code %d:\n%s", code, text)
+		}
+		// Rows U2, U5: no stack, and the library logs nothing per connection.
+		if len(text) > 8<<10 || bytes.Contains(text, []byte("goroutine ")) {
+			t.Errorf("%d bytes of log, beginning with %s", len(text), text[:min(len(text), 4<<10)])
+		}
+	})
+	return r
+}
+
+// launchRoost runs a server that somebody else has to end.
+func launchRoost(t *testing.T, binary, env, command string, args ...string) (r roost) {
 	t.Helper()
 	r.log = filepath.Join(t.TempDir(), "log")
 	log, err := os.Create(r.log)
@@ -136,20 +159,16 @@ func startRoost(t *testing.T, binary, env, command string, args ...string) (r ro
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	r.pid = cmd.Process.Pid
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		kill := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	r.pid, r.cmd = cmd.Process.Pid, cmd
+	r.ended = sync.OnceValue(func() int {
+		kill := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 		defer kill.Stop()
-		err := cmd.Wait()
-		text, _ := os.ReadFile(r.log)
-		if err != nil {
-			t.Errorf("roost ended with %v:\n%s", err, text)
-		}
-		// Rows U2, U5: no stack, and the library logs nothing per connection.
-		if len(text) > 8<<10 || bytes.Contains(text, []byte("goroutine ")) {
-			t.Errorf("%d bytes of log, beginning with %s", len(text), text[:min(len(text), 4<<10)])
-		}
+		cmd.Wait()
+		return cmd.ProcessState.ExitCode()
+	})
+	t.Cleanup(func() { // nothing is left to do when it has ended
+		cmd.Process.Kill()
+		r.ended()
 	})
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(r.log)

@@ -305,11 +305,7 @@ func (r *runner) play(t turn) {
 	res := Result{ID: t.c.ID, RFC: t.c.RFC, Name: t.c.Name, Want: t.c.Want, Mode: t.m.String(), OK: err == nil, Millis: millis(time.Since(start))}
 	if err != nil {
 		res.Got = err.Error()
-		var dumps []string
-		for _, client := range b.clients[max(0, len(b.clients)-2):] {
-			dumps = append(dumps, client.log.String())
-		}
-		res.Dump = strings.Join(dumps, "-- another connection\n")
+		res.Dump = b.transcripts()
 	}
 	r.add(res)
 }

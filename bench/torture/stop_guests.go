@@ -1,0 +1,328 @@
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+)
+
+// gather brings everybody who is to be there when the server is told to end, in
+// turns of every kind, so that none of them is told before all others.
+func (e *leaving) gather() error {
+	const talking, quiet, halves, pipelining, handshaking, crossing = 48, 16, 8, 8, 8, 8
+	kinds := []struct {
+		kind, id string
+		n        int
+		enter    func(g *guest) error
+		part     func(g *guest) error
+	}{
+		{"a client that talks", "S1/talking", talking, e.opens, e.talks},
+		{"a client that says nothing", "S1/quiet", quiet, e.opens, e.waits},
+		{"a client in the middle of a message", "S1/messages", halves, e.beginsMessage, e.endsMessage},
+		{"a client that has sent much", "S1/pipelined", pipelining, e.sendsMuch, e.hearsMuch},
+		{"a client in its handshake", "S5/handshakes", handshaking, e.beginsHandshake, e.endsHandshake},
+		{"a client that closes meanwhile", "F21/crossing", crossing, e.opens, e.crosses},
+	}
+	for i := range talking {
+		for _, k := range kinds {
+			if i%(talking/k.n) != 0 {
+				continue
+			}
+			if err := e.enter(k.kind, k.id, k.enter, k.part); err != nil {
+				return err
+			}
+		}
+	}
+	e.most = len(e.guests)
+	if e.Rude {
+		for range 2 {
+			if err := e.enter("a client that answers no Close frame", "S4/mute", e.opens, e.mute); err != nil {
+				return err
+			}
+			if err := e.enter("a client that reads nothing", "S4/mute", e.fills, func(*guest) error { <-e.over; return nil }); err != nil {
+				return err
+			}
+		}
+	} else if err := e.enter("a client that takes its time", "S1/quiet", e.opens, e.holds); err != nil {
+		return err
+	}
+	if !e.AtOnce {
+		e.begin(&e.stay, &guest{bench: &Bench{o: e.o}, kind: "a client that comes meanwhile", id: "S5/knocking"}, e.knocks)
+	}
+	time.Sleep(200 * time.Millisecond) // what was sent is read
+	return nil
+}
+
+// enter opens a connection; part begins with the signal, but that of those who talk at once.
+func (e *leaving) enter(kind, id string, opens, part func(g *guest) error) error {
+	g := &guest{bench: &Bench{o: e.o}, kind: kind, id: id}
+	if err := opens(g); err != nil {
+		return fmt.Errorf("torture: %s cannot come: %w", kind, err)
+	}
+	group := &e.all
+	if id == "S4/mute" || kind == "a client that takes its time" {
+		group = &e.stay
+	}
+	e.begin(group, g, part)
+	return nil
+}
+
+func (e *leaving) opens(g *guest) (err error) {
+	if g.c, err = g.bench.open(); err == nil {
+		g.c.pongs = true
+	}
+	return err
+}
+
+// echo counts what the server has served.
+func (e *leaving) echo() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard++
+}
+
+// until is how long a client waits for what has to come before the end.
+func (e *leaving) until() time.Duration {
+	select {
+	case <-e.begun:
+		return e.Window + e.Grace + e.o.Timeout
+	default:
+		return e.o.Timeout
+	}
+}
+
+// talks sends a message and waits for its echo, until it is told to go. A message
+// that was on its way when the Close frame came may have no echo; one that had
+// time to arrive must have it.
+func (e *leaving) talks(g *guest) error {
+	for n := 0; ; n++ {
+		message := g.bench.control("until the end") + fmt.Sprint(" ", n)
+		sent := time.Now()
+		g.c.write(wireOf(text(message)).Bytes)
+		if told, err := e.echoOrClose(g, message, sent); told || err != nil {
+			return err
+		}
+		if event := g.c.next(30 * time.Millisecond); event.Kind != Silence {
+			return e.farewell(g, event)
+		}
+	}
+}
+
+// echoOrClose takes the echo of a message, or the Close frame that crossed it.
+func (e *leaving) echoOrClose(g *guest, message string, sent time.Time) (told bool, err error) {
+	event := g.c.next(e.until())
+	if wantText(message).meets(event) {
+		e.echo()
+		return false, nil
+	}
+	if waited := time.Since(sent); event.Kind == Close && waited > e.o.Delay {
+		return true, &mismatch{fmt.Sprintf("%v, %v after a message that was never answered", event, waited.Round(time.Millisecond)), "its echo"}
+	}
+	return true, e.farewell(g, event)
+}
+
+// farewell judges the server's Close frame, answers it, and wants the end.
+func (e *leaving) farewell(g *guest, event Event) error {
+	if want := wantClose(e.Codes...); !want.meets(event) {
+		return &mismatch{event.String(), want.String()}
+	}
+	e.mu.Lock()
+	e.told = append(e.told, time.Now())
+	e.mu.Unlock()
+	g.c.write(wireOf(closing(event.Code, "")).Bytes)
+	err := g.bench.fin(g.c)
+	g.c.close()
+	return err
+}
+
+func (e *leaving) waits(g *guest) error {
+	<-e.begun
+	return e.farewell(g, g.c.next(e.until()))
+}
+
+const halfMessage = "a message that had begun when the server was told to end"
+
+func (e *leaving) beginsMessage(g *guest) error {
+	if err := e.opens(g); err != nil {
+		return err
+	}
+	return g.c.write(wireOf(more(text(halfMessage[:10]))).Bytes)
+}
+
+func (e *leaving) endsMessage(g *guest) error {
+	<-e.begun
+	if event := g.c.next(rand.N(e.Window/2 + 1)); event.Kind != Silence {
+		return e.farewell(g, event)
+	}
+	g.c.write(wireOf(cont(halfMessage[10:])).Bytes)
+	if told, err := e.echoOrClose(g, halfMessage, time.Now()); told || err != nil {
+		return err
+	}
+	return e.waits(g)
+}
+
+// Sent before the signal by one client, in one write, before it begins to read.
+const pipelined, pipelinedSize = 64, 8 << 10
+
+func pipelinedMessage(i int) []byte { return fmt.Appendf(nil, "%0*d", pipelinedSize, i) }
+
+func (e *leaving) sendsMuch(g *guest) error {
+	if err := e.opens(g); err != nil {
+		return err
+	}
+	g.c.tcp.SetReadBuffer(smallBuffer)
+	g.c.pause()
+	var w Wire
+	for i := range pipelined {
+		dataFrame(opText, pipelinedMessage(i)).appendPart(&w)
+	}
+	return g.c.write(w.Bytes)
+}
+
+// hearsMuch reads from the signal on: what the server has taken by then, in order
+// and without a gap. How much that was, only its counters know.
+func (e *leaving) hearsMuch(g *guest) error {
+	<-e.begun
+	g.c.resume()
+	for i := range pipelined {
+		event := g.c.next(e.until())
+		if i > 0 && event.Kind == Close {
+			return e.farewell(g, event)
+		}
+		if want := wantData(opText, pipelinedMessage(i)); !want.meets(event) {
+			return &mismatch{fmt.Sprintf("%v%s for message %d of %d", event, want.differ(event), i+1, pipelined), want.String()}
+		}
+		e.echo()
+	}
+	return e.waits(g)
+}
+
+func (e *leaving) beginsHandshake(g *guest) (err error) {
+	if g.c, err = g.bench.dial(); err != nil {
+		return err
+	}
+	g.c.listen(false)
+	return g.c.write(e.o.request().bytes()[:40])
+}
+
+// endsHandshake goes on with a handshake after the signal.
+func (e *leaving) endsHandshake(g *guest) error {
+	<-e.begun
+	if event := g.c.next(rand.N(e.Window/2 + 1)); event.Kind != Silence {
+		return e.refusal(g, event)
+	}
+	g.c.write(e.o.request().bytes()[40:])
+	return e.served(g)
+}
+
+// patient is how long somebody who comes, or wants to, may be kept without a word.
+func (e *leaving) patient() time.Duration { return max(e.o.Delay, e.Window/2) }
+
+// served wants an answer to a handshake: the service that others have, or a refusal.
+func (e *leaving) served(g *guest) error {
+	event := g.c.next(e.patient())
+	if event.Kind != Response || event.Status != 101 {
+		return e.refusal(g, event)
+	}
+	return e.talks(g)
+}
+
+// refusal is a response that says no, or an end.
+func (e *leaving) refusal(g *guest, event Event) error {
+	switch {
+	case event.Kind == Response && event.Status >= 400:
+		event = g.c.next(e.patient())
+		fallthrough
+	case event.Kind == EOF, event.Kind == Reset:
+		if g.c.close(); event.Kind != EOF && event.Kind != Reset {
+			return &mismatch{event.String() + " after a refusal", "FIN"}
+		}
+		return nil
+	}
+	return &mismatch{event.String(), "a response or an end"}
+}
+
+// crosses has a client close in the same moments as the server does.
+func (e *leaving) crosses(g *guest) error {
+	<-e.begun
+	time.Sleep(rand.N(e.Window + 1))
+	g.c.write(wireOf(closing(1000, "")).Bytes)
+	if err := g.bench.expect(g.c, wantClose(append([]uint16{1000}, e.Codes...)...)); err != nil {
+		return err
+	}
+	err := g.bench.fin(g.c)
+	g.c.close()
+	return err
+}
+
+// holds answers the Close frame when all others have left and the server's
+// counters were read, so that they can be: then it ends.
+func (e *leaving) holds(g *guest) error {
+	<-e.begun
+	if event := g.c.next(e.until()); !wantClose(e.Codes...).meets(event) {
+		return &mismatch{event.String(), wantClose(e.Codes...).String()}
+	}
+	select {
+	case <-e.counted:
+	case <-e.over:
+	}
+	g.c.close()
+	return nil
+}
+
+// mute takes the Close frame and does nothing.
+func (e *leaving) mute(g *guest) error {
+	<-e.begun
+	event := g.c.next(e.until())
+	<-e.over
+	if want := wantClose(e.Codes...); !want.meets(event) {
+		return &mismatch{event.String(), want.String()}
+	}
+	return nil
+}
+
+// fills has the server hold echoes for a client that does not read.
+func (e *leaving) fills(g *guest) error {
+	if err := e.opens(g); err != nil {
+		return err
+	}
+	g.c.tcp.SetReadBuffer(smallBuffer)
+	g.c.pause()
+	g.c.limit = 200 * time.Millisecond // a server that stops reading is right, too
+	message := wireOf(dataFrame(opBinary, noise(64<<10))).Bytes
+	for range 128 {
+		if g.c.write(message) != nil {
+			break
+		}
+	}
+	go func() { <-e.over; g.c.resume() }()
+	return nil
+}
+
+// knocks has clients come until the server has ended.
+func (e *leaving) knocks(g *guest) error {
+	<-e.begun
+	for {
+		select {
+		case <-e.over:
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+		g.bench.forget()
+		var err error
+		if g.c, err = g.bench.dial(); err != nil {
+			var late net.Error
+			if errors.As(err, &late) && late.Timeout() {
+				return &mismatch{err.Error(), "a connection, or a refusal"}
+			}
+			continue
+		}
+		g.c.listen(false)
+		g.c.write(e.o.request().bytes())
+		if err := e.served(g); err != nil {
+			return err
+		}
+	}
+}
