@@ -3,6 +3,7 @@ package torture
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,9 @@ func (c *modelConn) handshake() bool {
 	}
 	if status == 0 {
 		status = c.judge(target, fields)
+	}
+	if c.has("silent-handshakes") && c.ending() {
+		io.Copy(io.Discard, c.in)
 	}
 	if status == 101 {
 		c.tcp.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +

@@ -29,6 +29,8 @@ type model struct {
 
 	mu    sync.Mutex
 	conns map[*net.TCPConn]bool // that are being served
+	open  []*modelConn          // whose handshake is done
+	over  chan struct{}         // closed: it is to end
 	left  []byte                // defects: what an inflater handed on, or one that is armed
 }
 
@@ -65,7 +67,7 @@ func startModelOver(t *testing.T, defect string, o Options, over *modelTLS) *mod
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln, tls: over, conns: map[*net.TCPConn]bool{}}
+	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln, tls: over, conns: map[*net.TCPConn]bool{}, over: make(chan struct{})}
 	if over != nil {
 		m.url = "wss" + strings.TrimPrefix(m.url, "ws")
 		m.o.Roots = over.roots
@@ -107,11 +109,12 @@ type modelConn struct {
 	tcp modelStream
 	in  *bufio.Reader
 
-	op      byte // of the fragmented message that is coming; 0 outside
-	message []byte
-	pieces  int    // fragments of it
-	rune    []byte // the beginning of a code point
-	held    []byte // defect pong-late: the pong that waits
+	op       byte // of the fragmented message that is coming; 0 outside
+	message  []byte
+	pieces   int    // fragments of it
+	rune     []byte // the beginning of a code point
+	held     []byte // defect pong-late: the pong that waits
+	farewell farewell
 
 	deflate  bool   // permessage-deflate was agreed on
 	squeezed bool   // the message that is coming is compressed
@@ -134,6 +137,10 @@ func (m *model) serve(accepted *net.TCPConn) {
 		defer m.end(accepted, tcp)
 	}
 	c := &modelConn{model: m, tcp: tcp, in: bufio.NewReaderSize(tcp, 64<<10)}
+	if m.has("silent-newcomers") && m.ending() {
+		io.Copy(io.Discard, c.in)
+		return
+	}
 	if !m.has("patient") {
 		tcp.SetReadDeadline(time.Now().Add(m.o.HandshakeTimeout))
 	}
@@ -141,6 +148,7 @@ func (m *model) serve(accepted *net.TCPConn) {
 		return
 	}
 	tcp.SetReadDeadline(time.Time{})
+	m.opened(c)
 	if m.has("lose-early") {
 		c.in.Reset(tcp)
 	}
@@ -456,6 +464,10 @@ func (c *modelConn) send(op byte, p []byte) error {
 	if c.has("half-frame") && op == opClose {
 		b = b[:len(b)-1]
 	}
+	if !c.farewell.begin(c, op, p) {
+		return nil
+	}
+	defer c.farewell.mu.Unlock()
 	_, err := c.tcp.Write(b)
 	return err
 }

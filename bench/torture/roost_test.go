@@ -84,7 +84,7 @@ func TestRoostEcho(t *testing.T) {
 			t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
 		})
 	}
-	stopRoosts(t, binary, secured, roots)
+	t.Run("stop", func(t *testing.T) { stopRoosts(t, binary, secured, roots) })
 }
 
 // buildRoost makes the program that is tested.

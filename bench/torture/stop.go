@@ -96,6 +96,9 @@ type guest struct {
 	c     *Client
 	id    string // of what it judges
 	err   error
+
+	served int       // echoes since the signal
+	told   time.Time // when its Close frame came
 }
 
 // What the ending is judged by, in words.
@@ -217,7 +220,7 @@ func (e *leaving) judge(r *runner) {
 			found[g.id] = ""
 		}
 		if e.Window > 0 {
-			found["S2/spread"] = e.judgeSpread()
+			found["S1/talking"], found["S2/spread"] = e.judgeService(), e.judgeSpread()
 		}
 		if e.watch.admin != nil && !e.Rude {
 			found["S1/counted"] = e.judgeCounters()
@@ -249,6 +252,24 @@ func (e *leaving) judgeEnd() string {
 		return fmt.Sprintf("exit code %d for %d", e.code, e.Code)
 	case took > e.Window+e.Grace:
 		return fmt.Sprintf("the end after %v for %v at most", took.Round(time.Millisecond), e.Window+e.Grace)
+	}
+	return ""
+}
+
+// judgeService wants most of those who were told late to have been served until
+// then. On a busy machine one of them may have been kept waiting.
+func (e *leaving) judgeService() string {
+	late, served := 0, 0
+	for _, g := range e.guests {
+		if g.id != "S1/talking" || g.told.Sub(e.signalled) < e.Window/2 {
+			continue
+		}
+		if late++; g.served > 0 {
+			served++
+		}
+	}
+	if served < late/2 {
+		return fmt.Sprintf("%d of %d clients that were told late had an echo between the signal and then", served, late)
 	}
 	return ""
 }

@@ -115,6 +115,11 @@ func (e *leaving) echoOrClose(g *guest, message string, sent time.Time) (told bo
 	event := g.c.next(e.until())
 	if wantText(message).meets(event) {
 		e.echo()
+		select {
+		case <-e.begun:
+			g.served++
+		default:
+		}
 		return false, nil
 	}
 	if waited := time.Since(sent); event.Kind == Close && waited > e.o.Delay {
@@ -129,7 +134,8 @@ func (e *leaving) farewell(g *guest, event Event) error {
 		return &mismatch{event.String(), want.String()}
 	}
 	e.mu.Lock()
-	e.told = append(e.told, time.Now())
+	g.told = time.Now()
+	e.told = append(e.told, g.told)
 	e.mu.Unlock()
 	g.c.write(wireOf(closing(event.Code, "")).Bytes)
 	err := g.bench.fin(g.c)
@@ -153,7 +159,7 @@ func (e *leaving) beginsMessage(g *guest) error {
 
 func (e *leaving) endsMessage(g *guest) error {
 	<-e.begun
-	if event := g.c.next(rand.N(e.Window/2 + 1)); event.Kind != Silence {
+	if event := g.c.next(rand.N(e.Window/4 + 1)); event.Kind != Silence {
 		return e.farewell(g, event)
 	}
 	g.c.write(wireOf(cont(halfMessage[10:])).Bytes)

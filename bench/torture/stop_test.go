@@ -1,8 +1,13 @@
 package torture
 
 import (
+	"bytes"
 	"crypto/x509"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -11,53 +16,139 @@ import (
 // stopRoosts plays rows S1 to S5: roost echo is told to end while clients of every
 // kind are there. What is left of the invariants must hold of that, too.
 func stopRoosts(t *testing.T, binary string, secured []string, roots *x509.CertPool) {
+	t.Parallel()
+	const window = 2 * time.Second
+	polite := Stopping{Window: window, Grace: 3 * time.Second}
+	var all sync.WaitGroup
+	defer all.Wait() // they wait for deadlines, side by side
 	for _, c := range []struct {
 		name  string
 		args  []string
 		stop  Stopping
 		twice bool // a second signal follows
 	}{
-		{name: "stop-workers", args: []string{"--drain", "3s"}, stop: Stopping{Window: 3 * time.Second, Grace: 3 * time.Second}},
-		{name: "stop-inline", args: []string{"--inline", "--drain", "3s"}, stop: Stopping{Window: 3 * time.Second, Grace: 3 * time.Second}},
-		{name: "stop-tls", args: slices.Concat(secured, []string{"--inline", "--drain", "3s"}), stop: Stopping{Window: 3 * time.Second, Grace: 3 * time.Second}},
+		{name: "workers", stop: polite},
+		{name: "inline", args: []string{"--inline"}, stop: polite},
+		{name: "tls", args: slices.Concat(secured, []string{"--inline"}), stop: polite},
 		// Clients that do not answer are given five seconds when the window is over.
-		{name: "stop-rude", args: []string{"--inline", "--drain", "3s"}, stop: Stopping{Window: 3 * time.Second, Grace: 8 * time.Second, Rude: true}},
-		{name: "stop-twice", args: []string{"--drain", "1m"}, stop: Stopping{Grace: 5 * time.Second, Code: 1, Rude: true, AtOnce: true}, twice: true},
+		{name: "rude", args: []string{"--inline"}, stop: Stopping{Window: window, Grace: 5*time.Second + stall, Rude: true}},
+		{name: "twice", stop: Stopping{Grace: stall, Code: 1, Rude: true, AtOnce: true}, twice: true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			if c.name != "stop-workers" && testing.Short() {
-				t.Skip("the workers were tested")
+		r := launchRoost(t, binary, "", append(c.args, "--drain", window.String())...)
+		scheme := "ws"
+		if slices.Contains(c.args, "--tls-cert") {
+			scheme = "wss"
+		}
+		c.stop.Ended = r.ended
+		c.stop.Signal = func() error {
+			err := r.cmd.Process.Signal(syscall.SIGTERM)
+			if c.twice {
+				time.Sleep(200 * time.Millisecond) // one signal that waits is as good as two
+				err = r.cmd.Process.Signal(syscall.SIGTERM)
 			}
-			t.Parallel()
-			r := launchRoost(t, binary, "", c.args...)
-			scheme := "ws"
-			if slices.Contains(c.args, "--tls-cert") {
-				scheme = "wss"
-			}
-			c.stop.Ended = r.ended
-			c.stop.Signal = func() error {
-				err := r.cmd.Process.Signal(syscall.SIGTERM)
-				if c.twice {
-					time.Sleep(200 * time.Millisecond) // one signal that waits is as good as two
-					err = r.cmd.Process.Signal(syscall.SIGTERM)
-				}
-				return err
-			}
+			return err
+		}
+		all.Go(func() {
 			s, err := Stop(t.Context(), Options{
 				URL: scheme + "://" + r.addr + "/torture", Roots: roots, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
 				Timeout: 20 * time.Second, Delay: stall,
 			}, c.stop, func(r Result) {
 				if !r.OK {
-					t.Errorf("%v", r)
+					t.Errorf("%s: %v", c.name, r)
 				}
 			})
 			if err != nil {
-				t.Fatal(err)
+				t.Errorf("%s: %v", c.name, err)
+				return
 			}
-			if least := 9; s.Cases < least && !c.stop.AtOnce {
-				t.Errorf("only %d things were judged, want %d", s.Cases, least)
+			if least := 13; s.Cases < least && !c.stop.AtOnce {
+				t.Errorf("%s: only %d things were judged, want %d", c.name, s.Cases, least)
 			}
-			t.Logf("%d things judged; it took %.1f s to end", s.Cases, s.Millis/1000)
+			t.Logf("%s: %d things judged; it took %.1f s to end", c.name, s.Cases, s.Millis/1000)
 		})
+	}
+}
+
+// The model ends as it should, and what is wrong with a server's end is noticed.
+func TestStopNotices(t *testing.T) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	for _, d := range []struct{ defect, id string }{
+		{"", ""},
+		{"", "rude"},
+		{"cuts-clients", "S1/talking"},
+		{"cuts-clients", "S1/quiet"},
+		{"wrong-farewell", "S1/talking"},
+		{"two-farewells", "F21/crossing"},
+		{"forgets-pending", "S1/talking"},
+		{"echo-after-farewell", "S1/talking"},
+		{"forgets-half", "S1/messages"},
+		{"skips-pipelined", "S1/pipelined"},
+		{"all-at-once", "S2/spread"},
+		{"exits-with-1", "S1/ends"},
+		{"lingers-on", "S1/ends"},
+		{"waits-for-all", "S4/ends"},
+		{"silent-handshakes", "S5/handshakes"},
+		{"silent-newcomers", "S5/knocking"},
+		{"keeps-listening", "U3/address"},
+	} {
+		all.Go(func() {
+			m := startModel(t, d.defect, Options{CloseTimeout: time.Second, HandshakeTimeout: 10 * time.Second})
+			stop := m.stopping(1500 * time.Millisecond)
+			stop.Rude = d.id == "rude" || strings.HasPrefix(d.id, "S4/")
+			o := m.o
+			o.Timeout, o.Delay = 10*time.Second, 600*time.Millisecond
+			s, err := Stop(t.Context(), o, stop, nil)
+			switch {
+			case err != nil:
+				t.Errorf("%s: %v", d.defect, err)
+			case d.defect == "":
+				for _, r := range s.Failed {
+					t.Errorf("%v", r)
+				}
+			case !slices.ContainsFunc(s.Failed, func(r Result) bool { return r.ID == d.id && r.Got != "" && r.Want != "" }):
+				t.Errorf("%s: %s did not notice it; these failed: %v", d.defect, d.id, s.Failed)
+			}
+		})
+	}
+}
+
+// S1, U5, U7: what is counted, logged and spent while a server ends is held against
+// what its clients have met.
+func TestStopIsWatched(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(log, []byte("goroutine 1 [running]:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := watched(t, Options{Log: log}, "")
+	goingAway := closesFigure + `{code="1001"}`
+	w.last.figures = figures{messagesFigure: 10, goingAway: 0, panicsFigure: 1}
+	w.o.tally.count([]Event{{Kind: Close, Code: 1001}, {Kind: Close, Code: 1001}, {Kind: Close, Code: 1001}})
+	for _, c := range []struct {
+		messages, closes, panics float64
+		good                     bool
+	}{
+		{15, 2, 1, true}, {15, 3, 1, true},
+		{14, 3, 1, false}, {16, 3, 1, false}, {15, 1, 1, false}, {15, 3, 2, false},
+	} {
+		e := &leaving{Stopping: Stopping{Codes: []uint16{1001}}, o: w.o, watch: w, echoes: 5}
+		e.last = figures{messagesFigure: c.messages, goingAway: c.closes, panicsFigure: c.panics}
+		if got := e.judgeCounters(); (got == "") != c.good {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	e := &leaving{o: w.o, watch: w, cpu: w.last.cpu}
+	if got := e.judgeCost(); got != "" {
+		t.Error(got)
+	}
+	if e.cpu += time.Hour; e.judgeCost() == "" {
+		t.Error("an hour of work for nothing was not noticed")
+	}
+	if got := e.judgeLog(); !strings.Contains(got, "a stack") {
+		t.Errorf("a stack in the log: %q", got)
+	}
+	os.WriteFile(log, bytes.Repeat([]byte("line\n"), 10_000), 0o600)
+	if e.judgeLog() == "" {
+		t.Error("a flood of lines was not noticed")
 	}
 }
