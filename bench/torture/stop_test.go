@@ -34,7 +34,7 @@ func stopRoosts(t *testing.T, binary string, secured []string, roots *x509.CertP
 		{name: "rude", args: []string{"--inline"}, stop: Stopping{Window: window, Grace: 5*time.Second + stall, Rude: true}},
 		{name: "twice", stop: Stopping{Grace: stall, Code: 1, Rude: true, AtOnce: true}, twice: true},
 	} {
-		r := launchRoost(t, binary, "", append(c.args, "--drain", window.String())...)
+		r := launchRoost(t, binary, "", "echo", append(c.args, "--drain", window.String())...)
 		scheme := "ws"
 		if slices.Contains(c.args, "--tls-cert") {
 			scheme = "wss"
