@@ -38,6 +38,8 @@ func TestPushToken(t *testing.T) {
 
 			c.do("signin")
 			c.seen("sign-in", func(h happening) bool { return h.Kind == "message" && h.Name == "pusher:signin_success" })
+			// Only then pusher-js subscribes to the user's own channel.
+			c.has("message", "#server-to-user-5", "pusher_internal:subscription_succeeded")
 			command(t, env, "publish", "#server-to-user-5", "to-you", "x")
 			c.seen("an event for the user", func(h happening) bool { return h.Kind == "user" && h.Name == "to-you" })
 		})
