@@ -286,7 +286,7 @@ func TestCompletion(t *testing.T) {
 		script := command(t, nil, "completion", "bash").stdout + `
 COMP_WORDS=(` + words + `); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _roost; echo "${COMPREPLY[*]}"`
 		cmd := exec.Command(bash, "-c", script)
-		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), endAtOnce)
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
 		out, err := cmd.Output()
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s<TAB> became %q (%v), want %q", words, out, err, want)

@@ -46,7 +46,7 @@ func commandWith(t *testing.T, stdin io.Reader, env []string, args ...string) ou
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Stdin = stdin
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), endAtOnce}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), raceSettings + "=" + endAtOnce}, env...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -140,6 +140,7 @@ func TestConfigAliases(t *testing.T) {
 
 // Every mistake is refused with the place where it is, by checkconfig and by serve alike.
 func TestConfigMistakes(t *testing.T) {
+	t.Parallel()
 	const app = "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"\n"
 	for _, row := range []struct {
 		name, text string

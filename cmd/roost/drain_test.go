@@ -32,9 +32,10 @@ func draining(t *testing.T, window string, prepare func(p *program)) *program {
 // A drain closes clients one after the other, so that not all of them connect
 // to the next server in the same moment.
 func TestDrainIsSpread(t *testing.T) {
+	t.Parallel() // it takes the time that it should
 	var clients []*pushClient
 	closed := newFeed[int]()
-	p := draining(t, "3s", func(p *program) {
+	p := draining(t, "6s", func(p *program) {
 		for range 20 {
 			c := dialApp(t, p, appKey)
 			c.hears()
@@ -83,6 +84,7 @@ func TestDrainIsSpread(t *testing.T) {
 // Row S6: what a call was told is accepted reaches every subscriber before its
 // connection closes, though the server was told to end in the next moment.
 func TestDrainDeliversWhatWasAccepted(t *testing.T) {
+	t.Parallel()
 	var clients []*pushClient
 	p := draining(t, "1s", func(p *program) {
 		for range 20 {
@@ -113,6 +115,7 @@ func TestDrainDeliversWhatWasAccepted(t *testing.T) {
 
 // A call of the API that was under way when the signal came is answered.
 func TestDrainFinishesCalls(t *testing.T) {
+	t.Parallel()
 	app := push.App{ID: appID, Key: appKey, Secret: appSecret}
 	body := []byte(`{"name":"e","channels":["c"],"data":"x"}`)
 	path := "/apps/" + appID + "/events"

@@ -132,6 +132,7 @@ func TestFaultDescriptors(t *testing.T) {
 
 // Rows T8, T12, T14: whatever the kernel says once, nobody is lost by it.
 func TestFaultCalls(t *testing.T) {
+	t.Parallel()
 	require(t, "strace")
 	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
 		lacking(t, trace, fmt.Errorf("%w: %s", err, out))
@@ -181,6 +182,7 @@ func TestFaultSignals(t *testing.T) {
 
 // Row M4: a process that stood still drops nobody for a silence that was its own.
 func TestFaultStandstill(t *testing.T) {
+	t.Parallel()
 	pause := 3 * time.Second
 	if long {
 		pause = 90 * time.Second
@@ -207,7 +209,9 @@ func TestFaultStandstill(t *testing.T) {
 // and no byte of theirs reaches another.
 func TestFaultResets(t *testing.T) {
 	inModes(t, func(t *testing.T, p *program) {
-		before := openFiles(t, p)
+		bird := newCanary(t, p.addr)
+		bird.sing(10)
+		before := openFiles(t, p) // with the bird's, and all that the program opens as it starts
 		handshake := "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 		words := handshake + strings.Repeat("\x82\x84\x00\x00\x00\x00rude", 100) + "\x82\xfe\x10\x00\x00\x00\x00\x00half"
@@ -227,7 +231,6 @@ func TestFaultResets(t *testing.T) {
 				}
 			})
 		}
-		bird := newCanary(t, p.addr)
 		for time.Now().Before(end) {
 			bird.sing(rand.IntN(5000))
 			other := newCanary(t, p.addr)
@@ -236,7 +239,6 @@ func TestFaultResets(t *testing.T) {
 		}
 		storm.Wait()
 		bird.sing(10)
-		bird.conn.Close()
 		for deadline := time.Now().Add(patience); openFiles(t, p) > before; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d descriptors were open before the storm, %d are after it", before, openFiles(t, p))

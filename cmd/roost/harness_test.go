@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) int {
+	os.Setenv(raceSettings, endAtOnce)
 	dir, err := os.MkdirTemp("", "roost-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -75,7 +76,10 @@ type record map[string]any
 
 // endAtOnce keeps a program with the race detector in it from waiting a second at
 // its end, as it does for goroutines that may still race.
-const endAtOnce = "GORACE=atexit_sleep_ms=0"
+const (
+	raceSettings = "GORACE"
+	endAtOnce    = "atexit_sleep_ms=0"
+)
 
 // program is a running roost.
 type program struct {
@@ -102,7 +106,7 @@ func follow(t *testing.T, cmd *exec.Cmd, env []string) *program {
 		t: t, cmd: cmd,
 		stdout: newFeed[string](), log: newFeed[record](), noise: newFeed[string](), exited: make(chan struct{}),
 	}
-	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json", endAtOnce)
+	p.cmd.Env = append(os.Environ(), "ROOST_LOG_FORMAT=json")
 	p.cmd.Env = append(p.cmd.Env, env...)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -47,6 +47,7 @@ func (c *pushClient) says(message string) string {
 // hears returns the next message.
 func (c *pushClient) hears() string {
 	c.t.Helper()
+	c.conn.SetReadDeadline(time.Now().Add(patience))
 	_, message, err := c.conn.ReadMessage()
 	if err != nil {
 		c.t.Fatal(err)
@@ -153,6 +154,7 @@ func receiver(t *testing.T, status int) (url string, heard *feed[string]) {
 // Webhooks reach the endpoints of the file, survive a restart, and come and go
 // with SIGHUP.
 func TestServeWebhooks(t *testing.T) {
+	t.Parallel()
 	refusing, refused := receiver(t, http.StatusServiceUnavailable)
 	taking, taken := receiver(t, http.StatusOK)
 	occupied := func(channel string) func(string) bool {

@@ -25,6 +25,7 @@ type sequence struct {
 // fault of the server's.
 func (s *sequence) listen(t *testing.T, c *pushClient, last int) {
 	for s.next < last {
+		c.conn.SetReadDeadline(time.Now().Add(patience))
 		_, message, err := c.conn.ReadMessage()
 		if err != nil {
 			s.err = err
@@ -51,6 +52,7 @@ func sdkClient(p *program) *pusher.Client {
 // Rows B1, B4: subscribers that stop reading are cut with a reason and a counter;
 // everybody else gets every event, and no publisher is told no.
 func TestSlowSubscribers(t *testing.T) {
+	t.Parallel()
 	p := startServe(t)
 	const honest, stuck, events = 8, 3, 800
 	subscribe := func(c *pushClient) *pushClient {
@@ -112,6 +114,7 @@ func TestSlowSubscribers(t *testing.T) {
 // Row S6: what a publisher was told was accepted reaches everybody, though the
 // server is told to end at that moment.
 func TestAcceptedEventsOutliveTheSignal(t *testing.T) {
+	t.Parallel()
 	const clients = 10
 	var all []*pushClient
 	p := draining(t, "500ms", func(p *program) {
@@ -144,6 +147,7 @@ func TestAcceptedEventsOutliveTheSignal(t *testing.T) {
 // Row R10: a connection has so many channels and no more, and what was subscribed
 // to is forgotten with it.
 func TestSubscriptionExplosion(t *testing.T) {
+	t.Parallel()
 	p := startServe(t)
 	gauges := func() (channels, subscriptions string) {
 		for line := range strings.SplitSeq(metricsText(t, p), "\n") {

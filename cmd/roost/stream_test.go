@@ -14,6 +14,7 @@ import (
 // A page's own EventSource, from another origin: events arrive as those of
 // WebSocket clients do, a cut of the network is caught up with, and a gap is told.
 func TestEventSource(t *testing.T) {
+	t.Parallel()
 	_, wire, sdk, _ := startHistory(t)
 	env := []string{"ROOST_APP_ID=" + appID, "ROOST_APP_KEY=" + appKey, "ROOST_APP_SECRET=" + appSecret}
 	token := strings.TrimSpace(command(t, env, "token", "--subscribe", "private-*").stdout)
@@ -111,9 +112,13 @@ func TestStreamInCurl(t *testing.T) {
 	p.wait()
 }
 
+// streamed reads answers that go on for a while, and not for ever.
+var streamed = http.Client{Timeout: patience + 2*proxyIdle}
+
 // The guide's proxies let a stream through as it comes, and its comments keep it
 // open for longer than the proxy waits.
 func TestStreamBehindProxies(t *testing.T) {
+	t.Parallel()
 	for name, x := range proxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +126,7 @@ func TestStreamBehindProxies(t *testing.T) {
 			addr := x.start(t, p)
 			// A connection to roost that the proxy keeps open becomes a stream all the same.
 			get(t, "http://"+addr+x.prefix+"/")
-			resp, err := http.Get("http://" + addr + x.prefix + "/app/" + appKey + "/sse?channels=news")
+			resp, err := streamed.Get("http://" + addr + x.prefix + "/app/" + appKey + "/sse?channels=news")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +135,7 @@ func TestStreamBehindProxies(t *testing.T) {
 				t.Fatalf("the proxy answers %s, %s", resp.Status, typ)
 			}
 			said := bufio.NewScanner(resp.Body)
-			for pings := 0; pings < 5 && said.Scan(); {
+			for pings := 0; pings < proxyPings && said.Scan(); {
 				if said.Text() == ": ping" {
 					pings++
 				}
