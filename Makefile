@@ -86,10 +86,11 @@ unit:
 	$(GO) test -race -count=1 -timeout 10m $$($(GO) list ./... | grep -v -e /cmd/roost$$ -e /bench/torture$$) $(CHECKS)
 
 # clients drives the built program with real clients, which must not be skipped here,
-# nor may what of the machine's faults it is able to make.
+# nor may what of the machine's faults it is able to make. Six at once: those that are
+# parallel are so because they wait, for deadlines or for another program.
 clients:
 	@echo "must not be skipped, because this machine is able to:" $$(.ci/abilities)
-	ROOST_REQUIRE_CLIENTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -race -count=1 -timeout 10m ./cmd/roost
+	ROOST_REQUIRE_CLIENTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -race -count=1 -parallel 6 -timeout 10m ./cmd/roost
 
 # conformance is RFC 6455 against roost echo. Its deadlines are those of a server as it ships,
 # so nothing here is slowed down by the race detector.

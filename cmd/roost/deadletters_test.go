@@ -64,6 +64,7 @@ func awaitLetters(t *testing.T, p *program, n int, query string) []any {
 // Operators see webhooks that were given up, page by page, and have some or all
 // of them tried again or thrown away.
 func TestDeadLetters(t *testing.T) {
+	t.Parallel()
 	url, refused := receiver(t, http.StatusServiceUnavailable)
 	p := givenUp(t, url, 3, "--admin", "127.0.0.1:0")
 	all := awaitLetters(t, p, 3, "")
@@ -113,6 +114,7 @@ func TestDeadLetters(t *testing.T) {
 // Dead letters are for operators: neither for pages that point their name at the
 // admin address, nor for those of other sites, nor for strangers.
 func TestDeadLettersAreGuarded(t *testing.T) {
+	t.Parallel()
 	url, _ := receiver(t, http.StatusServiceUnavailable)
 	p := givenUp(t, url, 1, "--admin", "127.0.0.1:0")
 	awaitLetters(t, p, 1, "")

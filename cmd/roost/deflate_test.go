@@ -24,6 +24,7 @@ import (
 func deflateModes(t *testing.T, test func(t *testing.T, p *program)) {
 	for mode, args := range map[string][]string{"default": nil, "inline": {"--inline"}, "context": {"--deflate-context"}} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			p := startEcho(t, append([]string{"--deflate", "--deflate-min-size", "1B", "--admin", "127.0.0.1:0"}, args...)...)
 			test(t, p)
 			_, body := get(t, "http://"+p.admin+"/metrics")
@@ -100,6 +101,7 @@ func TestDeflateChromium(t *testing.T) {
 
 // The package ws of Node, and zlib by itself: see testdata/clients/deflate.js.
 func TestDeflateNodeWS(t *testing.T) {
+	t.Parallel()
 	deflateModes(t, func(t *testing.T, p *program) {
 		n := startNode(t, nil, "deflate.js", "ws://"+p.addr, t.Name())
 		defer n.close()
@@ -118,6 +120,7 @@ func TestDeflateNodeWS(t *testing.T) {
 }
 
 func TestDeflateGorilla(t *testing.T) {
+	t.Parallel()
 	deflateModes(t, func(t *testing.T, p *program) {
 		d := gorilla.Dialer{EnableCompression: true}
 		c, resp, err := d.Dial("ws://"+p.addr+"/", nil)
@@ -148,6 +151,7 @@ func expectDeflate(t *testing.T, resp *http.Response) {
 
 // coder's client offers to take contexts over, or not to.
 func TestDeflateCoder(t *testing.T) {
+	t.Parallel()
 	deflateModes(t, func(t *testing.T, p *program) {
 		for _, mode := range []websocket.CompressionMode{websocket.CompressionContextTakeover, websocket.CompressionNoContextTakeover} {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -179,6 +183,7 @@ func TestDeflateCoder(t *testing.T) {
 
 // gws's client offers windows of its own.
 func TestDeflateGWS(t *testing.T) {
+	t.Parallel()
 	deflateModes(t, func(t *testing.T, p *program) {
 		for _, offer := range []gws.PermessageDeflate{
 			{Enabled: true, Threshold: 1},

@@ -60,6 +60,7 @@ func folder(t *testing.T, changes map[string]string) string {
 
 // What doctor predicts and advises, one limit at a time.
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name    string
 		changes map[string]string
@@ -173,6 +174,7 @@ func TestDoctorAgreesWithServe(t *testing.T) {
 
 // What doctor predicts is what serve then takes, however few descriptors there are.
 func TestDoctorKnowsServe(t *testing.T) {
+	t.Parallel()
 	for _, descriptors := range []int{600, 2000, 5000} {
 		limited := func(args string) *exec.Cmd {
 			return exec.Command("sh", "-c", fmt.Sprintf("ulimit -n %d && exec %s %s", descriptors, binary, args))

@@ -47,8 +47,9 @@ func TestRest(t *testing.T) {
 
 // The program looks.
 func TestMemoryIsGivenBack(t *testing.T) {
-	t.Setenv("GOGC", "") // which would say when to collect
-	p := startEcho(t, "--log-level", "debug")
+	t.Parallel()
+	// GOGC would say when to collect.
+	p := start(t, []string{"GOGC="}, "echo", "--listen", "127.0.0.1:0", "--drain", "1s", "--log-level", "debug")
 	for range restAfter / 2 { // each comes and goes
 		c, err := net.DialTimeout("tcp", p.addr, patience)
 		if err != nil {

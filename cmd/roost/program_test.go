@@ -207,6 +207,7 @@ func TestMetricsPrefix(t *testing.T) {
 // SIGTERM: not ready while the drain goes on, every client gets Close 4200, and
 // the program ends with 0; a second signal does not wait.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for _, second := range []bool{false, true} {
 		name := map[bool]string{false: "to its end", true: "cut by a second signal"}[second]
 		t.Run(name, func(t *testing.T) {

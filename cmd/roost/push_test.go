@@ -308,6 +308,7 @@ func TestPushUnknownApp(t *testing.T) {
 
 // A client that hears nothing for its activity timeout pings, and is answered.
 func TestPushPing(t *testing.T) {
+	t.Parallel()
 	p := startServe(t)
 	for place := range places {
 		t.Run(place, func(t *testing.T) {
