@@ -298,10 +298,12 @@ func (c *Conn) flush() (refused bool) {
 		switch {
 		case c.flags&flagSecure != 0:
 			n, err = c.secured().write(o, bufs)
-		case len(bufs) == 1:
-			n, err = e.kernel.Write(int(c.fd), bufs[0])
-		default:
+		case len(bufs) > 1:
 			n, err = e.kernel.Writev(int(c.fd), bufs)
+		case c.flags&(flagShut|flagKernel) == flagShut:
+			n, err = e.kernel.WriteLast(int(c.fd), bufs[0])
+		default:
+			n, err = e.kernel.Write(int(c.fd), bufs[0])
 		}
 
 		c.mu.Lock()

@@ -66,7 +66,7 @@ func (c Client) Send(b []byte) error {
 func (c Client) Read(b []byte) (int, error) {
 	s, k := c.s, c.s.k
 	k.world.Until("client read", c.readable)
-	switch n := min(len(s.out.buf), len(b)); {
+	switch n := min(s.out.arrived(), len(b)); {
 	case n > 0:
 		s.out.take(b[:n])
 		c.acknowledge(n)
@@ -81,7 +81,7 @@ func (c Client) Read(b []byte) (int, error) {
 }
 
 func (c Client) readable() bool {
-	return len(c.s.out.buf) > 0 || c.s.flags&(clientReset|serverShut) != 0
+	return c.s.out.arrived() > 0 || c.s.flags&(clientReset|serverShut) != 0
 }
 
 // acknowledge tells the server's kernel that n bytes were read, by and by.
@@ -106,7 +106,7 @@ func (c Client) Wait(d time.Duration) bool {
 }
 
 // Buffered returns how many bytes wait to be read.
-func (c Client) Buffered() int { return len(c.s.out.buf) }
+func (c Client) Buffered() int { return c.s.out.arrived() }
 
 // Room returns how many bytes Write takes at once.
 func (c Client) Room() int { return max(0, c.s.in.room()) }
@@ -137,7 +137,7 @@ func (c Client) Close() {
 		return
 	}
 	unread := len(s.out.buf) > 0
-	s.out.buf = nil
+	s.out.buf, s.out.late = nil, 0
 	s.flags |= clientClosed
 	switch {
 	case s.flags&clientReset != 0:
@@ -164,7 +164,7 @@ func (c Client) Vanish() { c.s.flags |= vanished }
 
 func (c Client) abort(fault syscall.Errno) {
 	s := c.s
-	s.out.buf = nil
+	s.out.buf, s.out.late = nil, 0
 	s.flags |= clientShut | clientClosed | clientReset
 	s.later(func() { s.end(fault) })
 	s.k.world.Yield("client reset")

@@ -116,11 +116,17 @@ func (k *Kernel) Read(fd int, b []byte) (n int, err error) {
 }
 
 // Write implements sys.Kernel.
-func (k *Kernel) Write(fd int, b []byte) (n int, err error) {
+func (k *Kernel) Write(fd int, b []byte) (n int, err error) { return k.write(fd, b, false) }
+
+// WriteLast implements sys.Kernel. The client gets nothing of it before the end of the
+// stream, for which Linux would wait a fifth of a second.
+func (k *Kernel) WriteLast(fd int, b []byte) (n int, err error) { return k.write(fd, b, true) }
+
+func (k *Kernel) write(fd int, b []byte, last bool) (n int, err error) {
 	k.Calls.Write++
 	s, err := k.enter(callWrite, fd)
 	if err == nil {
-		n, err = s.write(b)
+		n, err = s.write(last, b)
 		s.leave()
 	}
 	k.Calls.BytesOut += uint64(n)
@@ -136,7 +142,7 @@ func (k *Kernel) Writev(fd int, bufs [][]byte) (n int, err error) {
 		if len(bufs) > sys.IOVMax {
 			k.world.violate("writev on fd %d of %d buffers", fd, len(bufs))
 		}
-		n, err = s.write(bufs...)
+		n, err = s.write(false, bufs...)
 		s.leave()
 	}
 	k.Calls.BytesOut += uint64(n)

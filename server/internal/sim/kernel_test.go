@@ -239,6 +239,26 @@ func TestCloseWithUnreadInput(t *testing.T) {
 	}
 }
 
+// What is written last may be held back until the stream ends or something else is written.
+func TestWriteLastLeavesWithTheEnd(t *testing.T) {
+	k := NewKernel(NewWorld(Config{}), Faults{})
+	l := k.Listen(10)
+	for name, release := range map[string]func(fd int){
+		"shutdown": func(fd int) { k.ShutdownWrite(fd) },
+		"close":    func(fd int) { k.Close(fd) },
+		"write":    func(fd int) { k.Write(fd, []byte("!")) },
+	} {
+		c, fd := accepted(t, l)
+		k.WriteLast(fd, []byte("bye"))
+		if n := c.Buffered(); n != 0 {
+			t.Errorf("%s: %d bytes have left already", name, n)
+		}
+		if release(fd); c.Buffered() < 3 {
+			t.Errorf("%s does not send them: %d have left", name, c.Buffered())
+		}
+	}
+}
+
 type reader struct{ Client }
 
 func (r reader) Read(b []byte) (int, error) { return r.Client.Read(b) }

@@ -29,7 +29,7 @@ type socket struct {
 type pipe struct {
 	buf  []byte // sent and not read; nil when there is nothing
 	cap  int32
-	late int32 // so many of the last bytes of buf have not arrived
+	late int32 // so many of the last bytes of buf have not arrived, or not left
 	held int32 // so many bytes were read, but the sender does not know yet
 }
 
@@ -114,8 +114,8 @@ func (s *socket) takeFault() error {
 	return err
 }
 
-// write is the server's write.
-func (s *socket) write(bufs ...[]byte) (int, error) {
+// write is the server's write. What is written last leaves with FIN.
+func (s *socket) write(last bool, bufs ...[]byte) (int, error) {
 	k, w := s.k, s.k.world
 	total := 0
 	for _, b := range bufs {
@@ -151,10 +151,14 @@ func (s *socket) write(bufs ...[]byte) (int, error) {
 	}
 	s.await()
 	left := n
+	s.out.late = 0
 	for _, b := range bufs {
 		b = b[:min(len(b), left)]
 		s.out.buf = append(s.out.buf, b...)
 		left -= len(b)
+	}
+	if last && n == total {
+		s.out.late = int32(n)
 	}
 	return n, nil
 }
@@ -191,6 +195,7 @@ func (s *socket) shutdownWrite() error {
 		return syscall.ENOTCONN
 	}
 	s.flags |= serverShut
+	s.out.late = 0
 	s.await()
 	return nil
 }
@@ -222,7 +227,7 @@ func (s *socket) close() {
 	s.fd = -1
 	delete(s.k.remotes, s)
 	delete(s.k.waits, s)
-	s.in.buf, s.in.late = nil, 0
+	s.in.buf, s.in.late, s.out.late = nil, 0, 0
 	if s.flags&gone != 0 {
 		return
 	}
@@ -245,6 +250,7 @@ func (s *socket) abandon() {
 // the server had sent: why closing has to linger.
 func (s *socket) resetClient() {
 	s.flags |= clientReset | serverShut
+	s.out.late = 0
 	if w := s.k.world; len(s.out.buf) > 0 && w.chance(s.k.Faults.ResetDrops) {
 		s.out.buf = s.out.buf[:w.Rand.IntN(len(s.out.buf))]
 	}
@@ -301,7 +307,7 @@ func (s *socket) end(fault syscall.Errno) {
 	if w := s.k.world; w.chance(s.k.Faults.ResetDrops) {
 		s.in.buf = nil
 	}
-	s.out.buf = nil
+	s.out.buf, s.out.late = nil, 0
 	s.edge(readable | writable)
 }
 

@@ -21,6 +21,9 @@ func (kernel) Write(fd int, b []byte) (int, error) {
 	return max(n, 0), sendError(err)
 }
 
+// WriteLast is Write: these systems have no flag for it.
+func (k kernel) WriteLast(fd int, b []byte) (int, error) { return k.Write(fd, b) }
+
 // Writev allocates: x/sys has no writev for every one of these systems, and
 // its sendmsg builds the vector itself.
 func (kernel) Writev(fd int, bufs [][]byte) (int, error) {

@@ -22,9 +22,14 @@ func (kernel) Read(fd int, b []byte) (int, error) {
 	return int(n), nil
 }
 
-func (kernel) Write(fd int, b []byte) (int, error) {
+func (kernel) Write(fd int, b []byte) (int, error) { return send(fd, b, 0) }
+
+// WriteLast says that there is more to come: FIN.
+func (kernel) WriteLast(fd int, b []byte) (int, error) { return send(fd, b, unix.MSG_MORE) }
+
+func send(fd int, b []byte, flags uintptr) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
-		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL|flags, 0, 0)
 	if errno != 0 {
 		return 0, sendError(errno)
 	}

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"io"
 	"os"
 	"os/signal"
 	"testing"
@@ -32,6 +33,36 @@ func TestKernelDoesNotAllocate(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { call() }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+// The end of a stream goes with its last bytes, in one segment.
+func TestWriteLast(t *testing.T) {
+	k := Real()
+	segments := func(write func(fd int, b []byte) (int, error)) uint32 {
+		fd, _, client := connected(t, "tcp4", "127.0.0.1:0")
+		defer mustClose(t, fd)
+		sent := func() uint32 {
+			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info.Segs_out
+		}
+		before := sent()
+		if n, err := write(fd, []byte("the end")); n != 7 || err != nil {
+			t.Fatalf("wrote %d, %v", n, err)
+		}
+		if err := k.ShutdownWrite(fd); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(client); string(b) != "the end" || err != nil {
+			t.Errorf("the client read %q, %v", b, err)
+		}
+		return sent() - before
+	}
+	if last, plain := segments(k.WriteLast), segments(k.Write); last != 1 || plain != 2 {
+		t.Errorf("%d segments, and %d when it is written like any other; want 1 and 2", last, plain)
 	}
 }
 

@@ -29,12 +29,13 @@ func (kernel) Accept(int) (int, netip.AddrPort, error) {
 	return -1, netip.AddrPort{}, poller.ErrUnsupported
 }
 
-func (kernel) Read(int, []byte) (int, error)     { return 0, poller.ErrUnsupported }
-func (kernel) Write(int, []byte) (int, error)    { return 0, poller.ErrUnsupported }
-func (kernel) Writev(int, [][]byte) (int, error) { return 0, poller.ErrUnsupported }
-func (kernel) SetAckTimeout(int, time.Duration)  {}
-func (kernel) ShutdownWrite(int) error           { return poller.ErrUnsupported }
-func (kernel) Close(int) error                   { return poller.ErrUnsupported }
+func (kernel) Read(int, []byte) (int, error)      { return 0, poller.ErrUnsupported }
+func (kernel) Write(int, []byte) (int, error)     { return 0, poller.ErrUnsupported }
+func (kernel) WriteLast(int, []byte) (int, error) { return 0, poller.ErrUnsupported }
+func (kernel) Writev(int, [][]byte) (int, error)  { return 0, poller.ErrUnsupported }
+func (kernel) SetAckTimeout(int, time.Duration)   {}
+func (kernel) ShutdownWrite(int) error            { return poller.ErrUnsupported }
+func (kernel) Close(int) error                    { return poller.ErrUnsupported }
 
 func (kernel) Peer(int) (netip.AddrPort, error) {
 	return netip.AddrPort{}, poller.ErrUnsupported

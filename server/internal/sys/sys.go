@@ -30,6 +30,9 @@ type Kernel interface {
 	Read(fd int, b []byte) (n int, err error)
 	// Write writes once; n may be short.
 	Write(fd int, b []byte) (n int, err error)
+	// WriteLast is Write for the last bytes of a stream: ShutdownWrite must follow as soon as
+	// all were taken. Until then they may be held back, so that FIN goes with them in one segment.
+	WriteLast(fd int, b []byte) (n int, err error)
 	// Writev writes the buffers in order with one system call, at most IOVMax of them; n may be short.
 	Writev(fd int, bufs [][]byte) (n int, err error)
 	// SetAckTimeout ends the connection with ETIMEDOUT (see TimedOut) when its peer's TCP
