@@ -76,9 +76,10 @@ type ending struct {
 type how uint8
 
 const (
-	alive  how = iota // it still echoes; then the client closes it, properly
-	failed            // the server fails it: one Close with one of the codes, then FIN
-	closed            // the client has sent Close: one Close with one of the codes, then FIN
+	alive     how = iota // it still echoes; then the client closes it, properly
+	failed               // the server fails it: one Close with one of the codes, then FIN
+	closed               // the client has sent Close: one Close with one of the codes, then FIN
+	dismissed            // the server has enough of the client, which has broken no rule of RFC 6455: Close, the client's in answer, then FIN
 )
 
 func (e ending) String() string {
@@ -87,6 +88,8 @@ func (e ending) String() string {
 		return "the connection goes on"
 	case closed:
 		return wantClose(e.codes...).String() + " in answer, then FIN"
+	case dismissed:
+		return wantClose(e.codes...).String() + ", and FIN behind the client's; nothing of or after the bad message"
 	}
 	return wantClose(e.codes...).String() + ", then FIN, and nothing of or after the bad bytes"
 }

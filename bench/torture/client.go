@@ -229,6 +229,13 @@ func (c *Client) take() (Event, time.Time) {
 	return e, c.heard
 }
 
+// idle reports whether no event waits to be taken.
+func (c *Client) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.events) == 0
+}
+
 // patience is how many times longer than silence something may take that goes on coming.
 const patience = 6
 

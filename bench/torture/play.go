@@ -120,6 +120,9 @@ func (b *Bench) finish(c *Client, end ending) error {
 	if err := b.expect(c, wantClose(end.codes...)); err != nil {
 		return err
 	}
+	if end.how == dismissed {
+		c.write(wireOf(closing(end.codes[0], "")).Bytes)
+	}
 	return b.fin(c)
 }
 
@@ -304,7 +307,7 @@ func (b *Bench) knock(k *knock, send func(c *Client)) error {
 		if k.extended && len(e.Header["Sec-Websocket-Extensions"]) == 0 {
 			return &mismatch{"no extension for " + k.extensions, "one of them"}
 		}
-		if k.end.how != failed {
+		if k.end.how == alive || k.end.how == closed {
 			if err := b.o.dialect.greet(b, c); err != nil {
 				return err
 			}

@@ -70,6 +70,14 @@ func (r *responses) next() (e Event, n int, err error) {
 		}
 		e.Header.Add(name, strings.Trim(value, " \t"))
 	}
+	if e.Status == http.StatusOK && len(e.Header["Content-Length"]) == 0 && lists(e.Header.Get("Transfer-Encoding"), "chunked") {
+		body, n, err := unchunked(r.b[end+4:])
+		if n == 0 || err != nil {
+			return e, 0, err
+		}
+		e.Payload = body
+		return e, end + 4 + n, nil
+	}
 	body, err := r.bodyLength(e)
 	if err != nil {
 		return e, 0, err
@@ -93,8 +101,35 @@ func statusLine(line string) (int, error) {
 	return int(status), nil
 }
 
-// bodyLength insists on a Content-Length: the conventions for refusals ask for a
-// fixed one, and RFC 9110, 8.6 forbids it in a 1xx.
+// unchunked joins the chunks that b begins with: RFC 9112, 7.1. n == 0 means that
+// the last one has not come yet. Extensions and trailers are not expected.
+func unchunked(b []byte) (body []byte, n int, err error) {
+	for {
+		line := bytes.Index(b[n:], []byte("\r\n"))
+		if line < 0 {
+			return nil, 0, nil
+		}
+		size, err := strconv.ParseUint(string(b[n:n+line]), 16, 20)
+		if err != nil {
+			return nil, 0, fmt.Errorf("not the size of a chunk: %q", b[n:n+min(line, 40)])
+		}
+		n += line + 2
+		if uint64(len(b)-n) < size+2 {
+			return nil, 0, nil
+		}
+		body = append(body, b[n:n+int(size)]...)
+		n += int(size)
+		if string(b[n:n+2]) != "\r\n" {
+			return nil, 0, fmt.Errorf("a chunk that goes on with %q", b[n:n+2])
+		}
+		if n += 2; size == 0 {
+			return body, n, nil
+		}
+	}
+}
+
+// bodyLength insists on a Content-Length, but for a success in chunks: the
+// conventions for refusals ask for a fixed one, and RFC 9110, 8.6 forbids it in a 1xx.
 func (r *responses) bodyLength(e Event) (int, error) {
 	lengths, coded := e.Header["Content-Length"], len(e.Header["Transfer-Encoding"]) > 0
 	if e.Status < 200 || e.Status == http.StatusNoContent {

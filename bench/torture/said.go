@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -161,9 +162,43 @@ func succeeded(channel string) said {
 	return said{event: "pusher_internal:subscription_succeeded", channel: channel}
 }
 
-// refusedTo is the answer to one that may not be. Hosted Pusher says pusher:error.
-func refusedTo(channel string) said {
-	return said{event: "pusher:subscription_error", or: "pusher:error"}
+// denied is the answer to one that may not be; hosted Pusher says pusher:error.
+var denied = said{event: "pusher:subscription_error", or: "pusher:error"}
+
+// membership is the answer to one of a presence channel, for a user who is in
+// its list.
+func membership(channel, user string) said {
+	s := succeeded(channel)
+	s.what = "with the member " + user
+	s.data = func(data string) string {
+		if slices.Contains(membersOf(data), user) {
+			return ""
+		}
+		return "no such member"
+	}
+	return s
+}
+
+// membersOf are the ids in such an answer, in order; nil when its parts disagree.
+func membersOf(data string) []string {
+	var d struct {
+		Presence struct {
+			IDs   []string
+			Hash  map[string]json.RawMessage
+			Count int
+		}
+	}
+	p := &d.Presence
+	if json.Unmarshal([]byte(data), &d) != nil || len(p.IDs) != p.Count || len(p.Hash) != p.Count {
+		return nil
+	}
+	for _, id := range p.IDs {
+		if _, ok := p.Hash[id]; !ok {
+			return nil
+		}
+	}
+	slices.Sort(p.IDs)
+	return p.IDs
 }
 
 // mistaken is the answer to what the protocol does not know: an error that the

@@ -9,6 +9,11 @@ func (b *Bench) joins(c *Client, channel string, data ...string) error {
 	return b.expect(c, wantSaid(succeeded(channel)))
 }
 
+// channel is a name that no other play uses.
+func (b *Bench) channel(name string) string {
+	return fmt.Sprintf("%s-%d", name, b.o.tally.controls.Add(1))
+}
+
 // push is the dialect of the cases that are about it.
 func (b *Bench) push() *pusher { return b.o.dialect.(*pusher) }
 
