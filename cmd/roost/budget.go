@@ -47,6 +47,7 @@ type load struct {
 	server        server.Config // with its defaults filled in
 	apps          []push.App
 	subscriptions int   // of all clients, beyond one for each
+	vouched       int   // bytes of what backends say of clients
 	events        int   // bytes of those that wait
 	webhooks      int64 // bytes
 }
@@ -106,6 +107,7 @@ func (l load) budget() budget {
 			{"the program", "runtime and tables", runtimeBytes + bounds["Loops"]*perLoop},
 			{"clients", fmt.Sprintf("%d of %d bytes, with a subscription", conns, perClient), conns * perClient},
 			{"subscriptions", fmt.Sprintf("%d more of %d bytes (--max-subscriptions)", further, push.SubscriptionBytes), further * push.SubscriptionBytes},
+			{"members and users", "what backends say of them (--max-vouched)", int64(l.vouched)},
 			{"held for clients", "what waits for slow ones, and messages that have begun (--max-held)", bounds["Limits.Held"]},
 			{"handshakes", fmt.Sprintf("%d of %d bytes", handshakes, perHandshake), handshakes*perHandshake + crypto},
 			{"HTTP", fmt.Sprintf("%d connections of %d bytes", cfg.Limits.HTTPConns, httpBytes), int64(cfg.Limits.HTTPConns) * httpBytes},

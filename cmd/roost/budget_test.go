@@ -15,7 +15,7 @@ func loadOf(t *testing.T, cfg server.Config) load {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return load{server: cfg, apps: []push.App{{}}, subscriptions: 100_000, events: 128 << 20}
+	return load{server: cfg, apps: []push.App{{}}, subscriptions: 100_000, vouched: 64 << 20, events: 128 << 20}
 }
 
 func loadFor(t *testing.T, conns int) load {
@@ -96,6 +96,7 @@ func TestBudgetKnowsTheLimits(t *testing.T) {
 	for name, change := range map[string]func(*load){
 		"subscriptions": func(l *load) { l.subscriptions += 1 << 30 / push.SubscriptionBytes },
 		"events":        func(l *load) { l.events += 1 << 30 },
+		"vouched":       func(l *load) { l.vouched += 1 << 30 },
 		"webhooks":      func(l *load) { l.webhooks += 1 << 30 },
 		"cache":         func(l *load) { l.apps = []push.App{{Limits: push.AppLimits{CacheBytes: 1<<30 + 64<<20}}} },
 		"history": func(l *load) {
@@ -136,15 +137,39 @@ func TestBudgetOfFewClients(t *testing.T) {
 // asked for.
 func TestShares(t *testing.T) {
 	c := ceilings{memory: 4 << 30, heap: 1 << 30}
-	if held, subscriptions, events := c.held(0), c.subscriptions(0), c.events(); held != 256<<20 || subscriptions != 64<<20/push.SubscriptionBytes || events != 64<<20 {
-		t.Errorf("of 1 GiB %d, %d and %d", held, subscriptions, events)
+	if held, subscriptions, events, vouched := c.held(0), c.subscriptions(0), c.events(), c.vouched(0); held != 256<<20 || subscriptions != 64<<20/push.SubscriptionBytes || events != 64<<20 || vouched != 32<<20 {
+		t.Errorf("of 1 GiB %d, %d, %d and %d", held, subscriptions, events, vouched)
 	}
-	if held, subscriptions := c.held(5), c.subscriptions(6); held != 5 || subscriptions != 6 {
-		t.Errorf("asked for 5 and 6, got %d and %d", held, subscriptions)
+	if held, subscriptions, vouched := c.held(5), c.subscriptions(6), c.vouched(7); held != 5 || subscriptions != 6 || vouched != 7 {
+		t.Errorf("asked for 5, 6 and 7, got %d, %d and %d", held, subscriptions, vouched)
 	}
 	c = ceilings{memory: unlimited, heap: unlimited}
-	if held, subscriptions, events := c.held(0), c.subscriptions(0), c.events(); held != heldMost || subscriptions != push.DefaultSubscriptions || events != eventMost {
-		t.Errorf("without a limit %d, %d and %d", held, subscriptions, events)
+	if held, subscriptions, events, vouched := c.held(0), c.subscriptions(0), c.events(), c.vouched(0); held != heldMost || subscriptions != push.DefaultSubscriptions || events != eventMost || vouched != push.DefaultVouchedBytes {
+		t.Errorf("without a limit %d, %d, %d and %d", held, subscriptions, events, vouched)
+	}
+}
+
+// G6: what comes with a reload must be there, too, to the byte; what asks for no
+// more than before is taken by a machine that was given less meanwhile.
+func TestGrow(t *testing.T) {
+	from, to := loadFor(t, 50_000), loadFor(t, 50_000)
+	to.apps = make([]push.App, 2)
+	b := to.budget()
+	for name, c := range map[string]struct {
+		ceilings ceilings
+		from, to load
+		says     string
+	}{
+		"enough":    {ceilings{memory: b.most(), heap: b.heap()}, from, to, ""},
+		"too few":   {ceilings{memory: b.most() - 1, memoryName: "the machine's memory", heap: unlimited}, from, to, "and the machine's memory is " + mebibytes(b.most()-1)},
+		"heap":      {ceilings{memory: unlimited, heap: b.heap() - 1}, from, to, "and GOMEMLIMIT is " + mebibytes(b.heap()-1)},
+		"the same":  {ceilings{memory: 1, heap: 1}, to, to, ""},
+		"shrinking": {ceilings{memory: 1, heap: 1}, to, from, ""},
+	} {
+		err := c.ceilings.grow(c.from, c.to)
+		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

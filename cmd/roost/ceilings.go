@@ -39,6 +39,7 @@ const (
 	heldShare         = 4 // what waits for slow clients
 	subscriptionShare = 16
 	eventShare        = 16
+	vouchedShare      = 32 // what backends say of members and users
 
 	heldMost  = 1 << 30   // where the memory has no limit
 	eventMost = 128 << 20 // of which more waits for no good
@@ -63,8 +64,25 @@ func (c ceilings) subscriptions(asked int) int {
 	return int(max(1, min(push.DefaultSubscriptions, c.least()/subscriptionShare/push.SubscriptionBytes)))
 }
 
+// vouched is --max-vouched, or what there is room for.
+func (c ceilings) vouched(asked byteSize) int {
+	if asked > 0 {
+		return int(asked)
+	}
+	return int(max(1, min(push.DefaultVouchedBytes, c.least()/vouchedShare)))
+}
+
 // events is how many bytes of events may wait for delivery.
 func (c ceilings) events() int { return int(max(1, min(eventMost, c.least()/eventShare))) }
+
+// missing says what b has not got.
+func (c ceilings) missing(b budget) string {
+	name, what, have, need := c.memoryName, "memory", c.memory, b.most()
+	if b.most() <= c.memory {
+		name, what, have, need = "GOMEMLIMIT", "memory in Go's heap", c.heap, b.heap()
+	}
+	return fmt.Sprintf("%d connections may come to need %s of %s, and %s is %s", b.conns, mebibytes(need), what, name, mebibytes(have))
+}
 
 // check says what is missing and what to change.
 func (c ceilings) check(l load) error {
@@ -72,11 +90,7 @@ func (c ceilings) check(l load) error {
 	if c.holds(b) {
 		return nil
 	}
-	name, what, have, need := c.memoryName, "memory", c.memory, b.most()
-	if b.most() <= c.memory {
-		name, what, have, need = "GOMEMLIMIT", "memory in Go's heap", c.heap, b.heap()
-	}
-	missing := fmt.Sprintf("%d connections may come to need %s of %s, and %s is %s:\n%s", b.conns, mebibytes(need), what, name, mebibytes(have), b)
+	missing := fmt.Sprintf("%s:\n%s", c.missing(b), b)
 	const overcommit = "or start with --overcommit when they will not all be at their limits at once"
 	if room := c.room(l); room >= connectionsMin {
 		return exitf(exitMemory, "%sgive it more, lower --max-connections to %d, %s", missing, room, overcommit)
@@ -100,6 +114,16 @@ func (c ceilings) fit(l load, asked int, overcommit bool) (load, error) {
 		return l.of(room), nil
 	}
 	return l, c.check(l)
+}
+
+// grow says why a server that was started for one load cannot have another. What
+// is less than before is always welcome, also where the machine was given less meanwhile.
+func (c ceilings) grow(from, to load) error {
+	b := to.budget()
+	if c.holds(b) || b.most() <= from.budget().most() {
+		return nil
+	}
+	return fmt.Errorf("%s: have fewer apps or let them keep less (limits.cache, limits.history, webhooks), or restart with less of something else, more memory or --overcommit", c.missing(b))
 }
 
 // thisMachine is the one that the process runs on.

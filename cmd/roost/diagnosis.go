@@ -268,7 +268,7 @@ func (m *machine) lookAtBudget(wanted int64) finding {
 	}
 	c := m.ceilings()
 	cfg.Limits.Held = c.held(0)
-	l := load{server: cfg, apps: []push.App{{}}, subscriptions: c.subscriptions(0), events: c.events()}
+	l := load{server: cfg, apps: []push.App{{}}, subscriptions: c.subscriptions(0), vouched: c.vouched(0), events: c.events()}
 	b := l.budget()
 	f.Value, f.State = mebibytes(b.most()), stateOK
 	if !c.holds(b) {

@@ -37,6 +37,7 @@ type serverTable struct {
 	Overcommit        *bool            `toml:"overcommit"`
 	MaxPerAddress     *ceiling         `toml:"max_per_address"`
 	MaxSubscriptions  *int             `toml:"max_subscriptions"`
+	MaxVouched        *byteSize        `toml:"max_vouched"`
 	MaxHeld           *byteSize        `toml:"max_held"`
 	ActivityTimeout   *duration        `toml:"activity_timeout"`
 	PathPrefix        *pathPrefix      `toml:"path_prefix"`

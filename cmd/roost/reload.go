@@ -19,23 +19,35 @@ type reloader struct {
 	sender *webhook.Sender // nil when there is no file
 	server *server.Server
 	now    *tenants // what is served
+
+	webhooks webhook.Config // in force, but for its apps
+	most     load           // what clients can make the server use
 }
 
-// reload reads everything first. Unless all of it is right nothing changes.
+// reload reads everything first. Unless all of it is right, and the machine can
+// hold it, nothing changes.
 func (r *reloader) reload() {
 	next, err := r.serve.tenants()
+	most := r.most
+	if err == nil {
+		most.apps, most.webhooks = r.site.with(next.apps), r.webhooks.Memory(next.endpoints())
+		if !r.serve.Overcommit {
+			err = thisMachine().ceilings().grow(r.most, most)
+		}
+	}
 	if err == nil && r.sender != nil {
 		err = r.sender.SetApps(next.webhooks.Apps)
 	}
 	if err == nil {
-		err = r.hub.SetApps(r.site.with(next.apps)) // which next was checked for
+		err = r.hub.SetApps(most.apps) // which next was checked for
 	}
 	if err != nil {
 		r.log.Error("the apps were not reloaded, those from before are served on", "err", err)
 		return
 	}
 	r.site.follow(next.apps)
-	r.log.Info("reloaded", "apps", len(next.apps), "apps_from", next.from, "webhooks", next.endpoints())
+	r.most = most
+	r.log.Info("reloaded", "memory_at_most", mebibytes(most.budget().most()), "apps", len(next.apps), "apps_from", next.from, "webhooks", next.endpoints())
 	if !r.now.sameBut(next) {
 		r.log.Warn("only apps are reloaded: restart for the other changes to the file", "file", r.serve.Config)
 	}

@@ -115,6 +115,38 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// G6: a reload is refused, in one line, when the memory is not there for what the apps
+// could be made to keep, unless that was said not to matter; those from before go on.
+func TestReloadNeedsMemory(t *testing.T) {
+	const large = "[apps.limits]\ncache = \"2GiB\"\n"
+	for _, overcommit := range []bool{false, true} {
+		path := write(t, "roost.toml", appText("1", "one"))
+		args := []string{"serve", "--config", path, "--listen", "127.0.0.1:0", "--admin", "off", "--drain", "1s", "--max-connections", "1000"}
+		if overcommit {
+			args = append(args, "--overcommit")
+		}
+		p := start(t, []string{"GOMEMLIMIT=1200MiB"}, args...)
+		answer := "not reloaded"
+		if overcommit {
+			answer = "reloaded"
+		}
+		said := hangUp(t, p, path, appText("1", "one")+appText("2", "two")+large, answer)
+		if err := fmt.Sprint(said["err"]); !overcommit && (!strings.Contains(err, "GOMEMLIMIT is 1200MiB") || strings.Contains(err, "\n")) {
+			t.Errorf("it is said that %q", err)
+		}
+		if err := publishes(p, "2", "two", "secret"); overcommit != (err == nil) {
+			t.Errorf("overcommit %v: publishing to the app that needs too much: %v", overcommit, err)
+		}
+		if err := publishes(p, "1", "one", "secret"); err != nil {
+			t.Errorf("publishing to the app that was there before: %v", err)
+		}
+		hangUp(t, p, path, appText("1", "one")+appText("3", "three"), "reloaded")
+		if err := publishes(p, "3", "three", "secret"); err != nil {
+			t.Errorf("publishing to an app that needs little: %v", err)
+		}
+	}
+}
+
 // The page at / shows its app as it is now, and the first one when that is gone.
 func TestReloadReachesThePage(t *testing.T) {
 	path := write(t, "roost.toml", appText("1", "one")+appText("2", "two"))

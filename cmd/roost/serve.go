@@ -29,6 +29,7 @@ type serveCmd struct {
 	Overcommit       bool            `help:"Start although the memory is not there for all connections being at all their limits at once."`
 	MaxPerAddress    ceiling         `default:"65536" placeholder:"N" help:"Connections of one address, an IPv6 /64 counting as one; or off, as behind a proxy (${default})."`
 	MaxSubscriptions quantity        `placeholder:"N" help:"Subscriptions of all clients together, beyond one for each; more are refused. By default what a sixteenth of the memory holds, 10 million at most."`
+	MaxVouched       byteSize        `placeholder:"BYTES" help:"Memory of what backends say of all members of presence channels and users together; more are refused. By default a thirty-second of the memory limit, 1GiB at most."`
 	MaxHeld          byteSize        `placeholder:"BYTES" help:"Bytes that all clients together may make it hold; beyond, those that hold most are closed. By default a quarter of the memory limit, 1GiB at most."`
 	ActivityTimeout  span            `default:"120s" placeholder:"D" help:"Silence after which clients ping; less than any proxy's idle timeout on the way (${default})."`
 	PathPrefix       pathPrefix      `placeholder:"PATH" help:"A path that may stand before all others, such as /pusher where a proxy leaves it in place."`
@@ -84,7 +85,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 		return err
 	}
 	serving := s.serving(routes, certs, c, log)
-	most := load{apps: config.Apps, subscriptions: config.Subscriptions, events: config.BacklogBytes, webhooks: t.webhooks.Memory(t.endpoints())}
+	most := load{apps: config.Apps, subscriptions: config.Subscriptions, vouched: config.VouchedBytes, events: config.BacklogBytes, webhooks: t.webhooks.Memory(t.endpoints())}
 	if most.server, err = serving.Resolve(); err != nil {
 		return refused(err)
 	}
@@ -110,7 +111,7 @@ func (s *serveCmd) Run(env environment, logs *logFlags) error {
 	if t.made {
 		running.ready = func(addr net.Addr) { printApp(env.stdout, t.apps[0], addr, certs != nil) }
 	} else {
-		running.reload = (&reloader{serve: s, log: log, hub: hub, site: shown, sender: sender, server: srv, now: t}).reload
+		running.reload = (&reloader{serve: s, log: log, hub: hub, site: shown, sender: sender, server: srv, now: t, webhooks: t.webhooks, most: most}).reload
 	}
 	err = running.serve(s.Listen, s.Admin, held,
 		slog.String("memory_at_most", mebibytes(most.budget().most())),
@@ -160,7 +161,7 @@ func (s *serveCmd) site(t *tenants) *site {
 func (s *serveCmd) hub(apps []push.App, c ceilings) push.Config {
 	return push.Config{
 		Apps: apps, ActivityTimeout: time.Duration(s.ActivityTimeout),
-		Subscriptions: c.subscriptions(s.MaxSubscriptions.n), BacklogBytes: c.events(),
+		Subscriptions: c.subscriptions(s.MaxSubscriptions.n), BacklogBytes: c.events(), VouchedBytes: c.vouched(s.MaxVouched),
 	}
 }
 

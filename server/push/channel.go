@@ -40,6 +40,13 @@ func (a *app) join(name string, loop int, who *identity, ask catchUp) (j joined,
 		s.mu.Unlock() // a new channel admits somebody, so none is left empty
 		return j, &subscriptionRefusal{kindLimit, fmt.Sprintf("A presence channel may have %d members", config.Limits.PresenceMembers), 4100}
 	}
+	if ch.presence && !a.hub.vouched.take(ch.seatMemory(who), &a.hub.vouched.members) {
+		if isNew {
+			s.channels.remove(ch)
+		}
+		s.mu.Unlock()
+		return j, &subscriptionRefusal{kindLimit, overVouched, 4100}
+	}
 	if isNew {
 		a.happened(ch, Notice{Name: ChannelOccupied})
 	}

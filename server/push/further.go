@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // SubscriptionBytes is the most memory that a subscription takes which has a
 // channel of its own, with the longest name. On a presence channel its member comes
-// on top, for whom the customer's backend has to vouch.
+// on top, whom Config.VouchedBytes counts.
 const SubscriptionBytes = 512
 
 // DefaultSubscriptions is Config.Subscriptions by default, about 5 GB.

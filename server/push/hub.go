@@ -37,6 +37,12 @@ type Config struct {
 	// Subscriptions is how many all connections may have together, beyond one for
 	// each; more are refused. Default DefaultSubscriptions.
 	Subscriptions int
+
+	// VouchedBytes is the memory of what customers' backends say of clients: of
+	// members of presence channels, users who signed in and their watchlists, over all
+	// apps. Beyond, subscribing to presence channels gets a subscription error 4100, and signing in
+	// ends with 4100. Default DefaultVouchedBytes.
+	VouchedBytes int
 }
 
 // ActivityGrace is how much longer than the activity timeout a silent client is
@@ -70,6 +76,7 @@ type Hub struct {
 	connections     atomic.Int64 // over all apps
 	limit           int64        // of connections; 0: none
 	further         further
+	vouched         vouched
 	notices         notices
 	counts          counts
 	alarm           alarm
@@ -92,7 +99,8 @@ func New(config Config) (*Hub, error) {
 	}
 	config.BacklogBytes = cmp.Or(config.BacklogBytes, defaultBacklogBytes)
 	config.Subscriptions = cmp.Or(config.Subscriptions, DefaultSubscriptions)
-	if min(config.Backlog, config.BacklogBytes, config.Connections, config.Subscriptions) < 0 {
+	config.VouchedBytes = cmp.Or(config.VouchedBytes, DefaultVouchedBytes)
+	if min(config.Backlog, config.BacklogBytes, config.Connections, config.Subscriptions, config.VouchedBytes) < 0 {
 		return nil, errors.New("push: a limit is negative")
 	}
 	h := &Hub{
@@ -101,6 +109,7 @@ func New(config Config) (*Hub, error) {
 		backlog:         int64(config.Backlog),
 		backlogBytes:    int64(config.BacklogBytes),
 		further:         further{limit: int64(config.Subscriptions)},
+		vouched:         vouched{limit: int64(config.VouchedBytes)},
 		numbering:       newNumbering(),
 		pong:            server.Prepare(server.Text, []byte(`{"event":"pusher:pong","data":"{}"}`)),
 		limit:           int64(config.Connections),
@@ -276,7 +285,11 @@ type Stats struct {
 	PendingBytes  int64  // the memory of these, roughly
 	// SubscriptionsRefused counts what met Config.Subscriptions.
 	SubscriptionsRefused uint64
-	History              HistoryStats
+	// VouchedBytes is the memory of what backends say of members and users, as
+	// Config.VouchedBytes counts it; MembersRefused and UsersRefused count what met that.
+	VouchedBytes                 int64
+	MembersRefused, UsersRefused uint64
+	History                      HistoryStats
 }
 
 // Stats returns the counters.
@@ -285,6 +298,8 @@ func (h *Hub) Stats() Stats {
 	stats.Connections = h.connections.Load()
 	stats.PendingBytes = h.pendingBytes.Load()
 	stats.SubscriptionsRefused = h.further.refused.Load()
+	stats.VouchedBytes = h.vouched.taken.Load()
+	stats.MembersRefused, stats.UsersRefused = h.vouched.members.Load(), h.vouched.users.Load()
 	for _, a := range h.apps.Load().byID {
 		stats.Channels += a.directory.size()
 		stats.History.add(a.history.stats())

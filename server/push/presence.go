@@ -73,11 +73,13 @@ func (ch *channel) list(who *identity, own *member) []*member {
 // was the last. ch is locked.
 func (a *app) leaveMember(ch *channel, m *member, asleep []*shard) []*shard {
 	sp := ch.special
+	a.hub.vouched.give(seatBytes)
 	m.connections--
 	if m.connections > 0 {
 		return asleep
 	}
 	delete(sp.members, m.id)
+	a.hub.vouched.give(sp.memberMemory(&m.identity))
 	if sp.countOnly {
 		return asleep
 	}

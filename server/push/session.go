@@ -131,6 +131,7 @@ func (h *Hub) close(c *server.Conn) {
 	}
 	if user := s.user(); user != nil {
 		s.app.signOut(s, user.id, user.watchlist)
+		h.vouched.give(user.memory())
 	}
 	if s.rare != nil {
 		s.rare.unauthorised = false // it is too late to refuse it

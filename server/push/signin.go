@@ -36,7 +36,9 @@ func (h *Hub) signIn(s *session, data JSON) {
 	}
 	switch now := s.user(); {
 	case now == nil:
-		h.welcome(s, b.who, b.watchlist, b.userData)
+		if no := h.welcome(s, b.who, b.watchlist, b.userData); no != nil {
+			refuse(s.conn, no)
+		}
 	case now.id == b.who.id: // a client that did not wait for the first answer
 		_ = s.conn.SendUncompressed(server.Text, appendSignedIn(nil, b.userData))
 	default:
@@ -58,15 +60,19 @@ func (h *Hub) signInSigned(s *session, auth string, userData []byte) (*bearer, *
 	return &bearer{who: who, watchlist: watchlist, userData: userData}, nil
 }
 
-// welcome makes s a connection of its user.
-func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []byte) {
+// welcome makes s a connection of its user, or says why not.
+func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []byte) *refusal {
 	tooMany := len(watchlist) > MaxWatchlist
 	if tooMany {
 		watchlist = slices.Clone(watchlist[:MaxWatchlist])
 	}
 	slices.Sort(watchlist)
 	watchlist = slices.Compact(watchlist)
-	s.rarely().user = &signedIn{*who, watchlist}
+	user := &signedIn{*who, watchlist}
+	if !h.vouched.take(user.memory(), &h.vouched.users) {
+		return &refusal{codeOverCapacity, overVouched}
+	}
+	s.rarely().user = user
 	s.rarely().unauthorised = false
 	online, offline := s.app.signIn(s, h.shards[s.conn.Loop()], who.id, watchlist)
 
@@ -77,6 +83,7 @@ func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []
 	if len(watchlist) > 0 {
 		_ = s.conn.SendUncompressed(server.Text, appendWatchlistEvents(nil, "online", online, "offline", offline))
 	}
+	return nil
 }
 
 // parseSignIn reads the data of pusher:signin. userData is nil when it is

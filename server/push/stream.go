@@ -39,9 +39,13 @@ func (h *Hub) openStream(c *server.Conn) {
 	s.tally().opened.Add(1)
 	s.app.show(WatchConnected, func() Happening { return Happening{SocketID: h.socketID(c).String()} })
 	sh := h.shards[c.Loop()]
-	if b := req.bearer; b != nil && b.who != nil {
-		s.rarely().user = &signedIn{identity: *b.who}
-		s.app.signIn(s, sh, b.who.id, nil)
+	if user := req.user(); user != nil {
+		if !h.vouched.take(user.memory(), &h.vouched.users) {
+			refuse(c, &refusal{codeOverCapacity, overVouched})
+			return
+		}
+		s.rarely().user = user
+		s.app.signIn(s, sh, user.id, nil)
 	}
 	if len(req.channels) > 1 {
 		s.rarely().places = newPlaces(req.from)

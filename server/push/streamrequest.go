@@ -50,9 +50,12 @@ func (h *Hub) onStream(r *server.Request) (*server.Stream, *server.Refusal) {
 	req, no := h.admitStream(key, r, header)
 	if no == nil {
 		var full *refusal
-		if !h.further.has(len(req.channels) - 1) {
+		switch user := req.user(); {
+		case !h.further.has(len(req.channels) - 1):
 			full = &refusal{codeOverCapacity, overSubscribed}
-		} else {
+		case user != nil && !h.vouched.has(user.memory(), &h.vouched.users):
+			full = &refusal{codeOverCapacity, overVouched}
+		default:
 			full = h.enter(req.app)
 		}
 		if full != nil {
@@ -101,6 +104,14 @@ func (h *Hub) admitStream(key string, r *server.Request, header http.Header) (*s
 	req.from = slices.Repeat([]string{""}, len(req.channels))
 	copy(req.from, strings.Split(from, ","))
 	return req, nil
+}
+
+// user is whose stream it is, or nil.
+func (req *streamRequest) user() *signedIn {
+	if req.bearer == nil || req.bearer.who == nil {
+		return nil
+	}
+	return &signedIn{identity: *req.bearer.who}
 }
 
 // allowOrigin lets scripts of the page that asks see the answer.
