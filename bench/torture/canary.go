@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"sync"
@@ -94,7 +95,9 @@ func (w *canary) sings() error {
 		}
 		select {
 		case <-w.done:
-			return errors.New("the honest connection is over")
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return cmp.Or(w.err, errors.New("the honest connection is over"))
 		case <-time.After(canaryEvery / 4):
 		}
 	}

@@ -87,16 +87,36 @@ func TestRoostEcho(t *testing.T) {
 	t.Run("stop", func(t *testing.T) { stopRoosts(t, binary, secured, roots) })
 }
 
-// buildRoost makes the program that is tested.
+// build is the program that is tested, which several tests want.
+var build struct {
+	sync.Once
+	dir string
+	err error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if build.dir != "" {
+		os.RemoveAll(build.dir)
+	}
+	os.Exit(code)
+}
+
+// buildRoost makes that program.
 func buildRoost(t *testing.T) (binary string) {
 	t.Helper()
-	binary = filepath.Join(t.TempDir(), "roost")
-	build := exec.Command("go", "build", "-o", binary, "github.com/roost-ws/roost/cmd/roost")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		t.Fatal("building roost: ", err)
+	build.Do(func() {
+		if build.dir, build.err = os.MkdirTemp("", "torture"); build.err != nil {
+			return
+		}
+		command := exec.Command("go", "build", "-o", build.dir, "github.com/roost-ws/roost/cmd/roost")
+		command.Stderr = os.Stderr
+		build.err = command.Run()
+	})
+	if build.err != nil {
+		t.Fatal("building roost: ", build.err)
 	}
-	return binary
+	return filepath.Join(build.dir, "roost")
 }
 
 // certificateFiles makes a certificate, flags that name it, and what trusts it.

@@ -23,9 +23,9 @@ type tally struct {
 	closes map[uint16]int64 // Close frames received, by code
 }
 
-// rejections are the codes with which a server fails a connection; others are
-// often echoes of the client's own.
-var rejections = []uint16{1002, 1007, 1008, 1009, 1011, 1013}
+// rejections are the codes with which a server fails a connection, or ends it in
+// the words of the Pusher Channels protocol; others are often echoes of the client's own.
+var rejections = []uint16{1002, 1007, 1008, 1009, 1011, 1013, 4001, 4005, 4006, 4007, 4008, 4009, 4100}
 
 func (t *tally) count(events []Event) {
 	for _, e := range events {
