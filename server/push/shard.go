@@ -36,7 +36,8 @@ type shard struct {
 	// The rest belongs to the loop's goroutine.
 	spare        []delivery    // becomes the inbox when that is emptied
 	active       fifo[*fanout] // rosters with events on their way, served in turn; nil is notes' turn
-	notes        fifo[*note]   // on their way; when there are some, active has one nil
+	notes        fifo[*notes]  // lines of watchers that are owed a word; when there are some, active has one nil
+	words        []word        // for one turn of theirs
 	free         []*fanout     // for reuse; an idle roster has none
 	buf          []byte        // for frames that are written once
 	inner        []byte        // for what becomes a string in such a frame
@@ -44,18 +45,11 @@ type shard struct {
 	token        shownToken    // the last one
 }
 
-// delivery is a message on its way to a roster, or a note.
+// delivery is a message on its way to a roster, or a line of notes.
 type delivery struct {
 	roster  *roster
 	message *message
-	note    *note // instead of both
-}
-
-// note is a message on its way to connections that are no roster: those that
-// watch a user. However many they are, it is no reason to refuse events.
-type note struct {
-	conns    []*server.Conn // that have not got it
-	prepared *server.Prepared
+	notes   *notes // instead of both. However long it is, it is no reason to refuse events
 }
 
 const (
@@ -70,7 +64,7 @@ const (
 // put hands a delivery over. It reports whether the caller has to call wake, once
 // it holds no lock.
 func (s *shard) put(d delivery) (wake bool) {
-	if d.note == nil {
+	if d.notes == nil {
 		s.pending.Add(1)
 	}
 	s.mu.Lock()
@@ -115,21 +109,22 @@ func (s *shard) deliver() {
 	}
 }
 
-// serveNotes sends notes to at most n connections, in the order they came in, and
-// returns how many that were.
-func (s *shard) serveNotes(n int) (sent int) {
-	for sent < n && s.notes.len() > 0 {
-		front := s.notes.front()
-		now := front.conns[:min(n-sent, len(front.conns))]
-		for _, c := range now {
-			_ = s.send(c, front.prepared) // or it is gone
+// serveNotes tells at most n watchers what they are owed, one line after the
+// other, and returns how many steps that took.
+func (s *shard) serveNotes(n int) (steps int) {
+	for steps < n && s.notes.len() > 0 {
+		words, took, more := s.notes.front().take(s.words[:0], n-steps)
+		if !more {
+			s.notes.pop() // before anything is sent: what fails ends a connection, and makes notes
 		}
-		sent += len(now)
-		if front.conns = front.conns[len(now):]; len(front.conns) == 0 {
-			s.notes.pop()
+		steps += took
+		for _, w := range words {
+			_ = s.send(w.conn, w.prepared) // or it is gone
 		}
+		clear(words)
+		s.words = words[:0]
 	}
-	return sent
+	return steps
 }
 
 // unfinished reports whether run has to be called again. If not, the next put
@@ -150,11 +145,11 @@ func (s *shard) collect() {
 	s.mu.Unlock()
 	for i, d := range inbox {
 		inbox[i] = delivery{}
-		if d.note != nil {
+		if d.notes != nil {
 			if s.notes.len() == 0 {
 				s.active.push(nil)
 			}
-			s.notes.push(d.note)
+			s.notes.push(d.notes)
 			continue
 		}
 		f := d.roster.fanout

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/roost-ws/roost/server"
 	"github.com/roost-ws/roost/server/push/internal/rawjson"
 )
 
@@ -13,14 +12,16 @@ const MaxWatchlist = 100
 
 // users is who is signed in to an app, and who wants to know.
 type users struct {
-	mu   sync.Mutex
-	byID map[string]*user // guarded by mu, as is all below it
+	mu    sync.Mutex
+	byID  map[string]*user // guarded by mu, as is all below it
+	notes []*notes         // by loop; nil where nobody watches
 }
 
 // user is somebody who is signed in, or watched, or both.
 type user struct {
-	sessions []*session          // signed in as this user, on any loop
-	watchers map[*session]*shard // whose watchlists this user is on, with their loops
+	id       string
+	sessions []*session            // signed in as this user, on any loop
+	watchers map[*session]*watcher // whose watchlists this user is on
 }
 
 // make returns the user with the given id, new if need be. u is locked.
@@ -31,15 +32,15 @@ func (u *users) make(id string) *user {
 	if u.byID == nil {
 		u.byID = make(map[string]*user)
 	}
-	one := &user{}
+	one := &user{id: id}
 	u.byID[id] = one
 	return one
 }
 
 // forget removes a user whom nothing is known of any more. u is locked.
-func (u *users) forget(id string, one *user) {
+func (u *users) forget(one *user) {
 	if len(one.sessions) == 0 && len(one.watchers) == 0 {
-		delete(u.byID, id)
+		delete(u.byID, one.id)
 	}
 }
 
@@ -54,15 +55,16 @@ func (a *app) signIn(s *session, sh *shard, id string, watchlist []string) (onli
 	one := u.make(id)
 	one.sessions = append(one.sessions, s)
 	if len(one.sessions) == 1 {
-		asleep = a.tellWatchers(one, "online", id, asleep)
+		asleep = one.tellWatchers(asleep)
 	}
 	for _, id := range watchlist {
 		watched := u.make(id)
 		if watched.watchers == nil {
-			watched.watchers = make(map[*session]*shard)
+			watched.watchers = make(map[*session]*watcher)
 		}
-		watched.watchers[s] = sh
-		if len(watched.sessions) > 0 {
+		w := &watcher{user: watched, conn: s.conn, notes: a.notesOn(sh), told: len(watched.sessions) > 0}
+		watched.watchers[s] = w
+		if w.told {
 			online = append(online, id)
 		} else {
 			offline = append(offline, id)
@@ -81,37 +83,28 @@ func (a *app) signOut(s *session, id string, watchlist []string) {
 	u.mu.Lock()
 	for _, id := range watchlist {
 		watched := u.byID[id]
+		w := watched.watchers[s]
+		w.notes.remove(w)
 		delete(watched.watchers, s)
-		u.forget(id, watched)
+		u.forget(watched)
 	}
 	one := u.byID[id]
 	i := slices.Index(one.sessions, s)
 	one.sessions = slices.Delete(one.sessions, i, i+1)
 	if len(one.sessions) == 0 {
-		asleep = a.tellWatchers(one, "offline", id, asleep)
-		u.forget(id, one)
+		asleep = one.tellWatchers(asleep)
+		u.forget(one)
 	}
 	u.mu.Unlock()
 	wakeAll(asleep)
 }
 
-// tellWatchers puts what became of a user into the inboxes of those who watch.
-// The users stay locked, so that all learn of changes in their order.
-func (a *app) tellWatchers(one *user, name, id string, asleep []*shard) []*shard {
-	if len(one.watchers) == 0 {
-		return asleep
-	}
-	prepared := server.PrepareUncompressed(server.Text, appendWatchlistEvents(nil, name, []string{id}, "", nil))
-	notes := make([]*note, len(a.hub.shards)) // by loop
-	for s, sh := range one.watchers {
-		if notes[sh.loop] == nil {
-			notes[sh.loop] = &note{prepared: prepared}
-		}
-		notes[sh.loop].conns = append(notes[sh.loop].conns, s.conn)
-	}
-	for loop, n := range notes {
-		if n != nil && a.hub.shards[loop].put(delivery{note: n}) {
-			asleep = append(asleep, a.hub.shards[loop])
+// tellWatchers puts all who watch a user into the lines of those that are owed a word.
+// The users stay locked. It adds to asleep the shards to be woken when they are not.
+func (one *user) tellWatchers(asleep []*shard) []*shard {
+	for _, w := range one.watchers {
+		if w.notes.push(w) {
+			asleep = append(asleep, w.notes.shard)
 		}
 	}
 	return asleep

@@ -174,29 +174,33 @@ func TestWatchlistLimit(t *testing.T) {
 	})
 }
 
-// However many watch a user who comes and goes: events are taken all the same,
-// do not wait until all watchers know, and the loop gets back to its sockets in between.
-func TestManyWatchersAreNoBacklog(t *testing.T) {
-	const watchers = defaultBacklog + 1
-	a, sent := stage(t, 1)
-	h, sh := a.hub, a.hub.shards[0]
+// watched is a stage on which n connections watch one user, and one listens to a channel.
+func watched(t *testing.T, n int) (a *app, sent map[*server.Conn][]*server.Prepared, watchers []*session, listener, star *session) {
+	t.Helper()
+	a, sent = stage(t, 1)
+	sh := a.hub.shards[0]
 	newSession := func() *session {
 		s := &session{app: a, conn: &server.Conn{}}
 		s.conn.SetValue(s)
 		return s
 	}
-	var all []*session
-	for i := range watchers {
-		all = append(all, newSession())
-		a.signIn(all[i], sh, fmt.Sprint("w", i), []string{"star"})
+	for i := range n {
+		watchers = append(watchers, newSession())
+		a.signIn(watchers[i], sh, fmt.Sprint("w", i), []string{"star"})
 	}
-	few := newSession()
-	if _, no := few.join(sh, "news", nil, catchUp{}); no != nil {
+	listener, star = newSession(), newSession()
+	if _, no := listener.join(sh, "news", nil, catchUp{}); no != nil {
 		t.Fatal(no)
 	}
-	star := newSession()
+	return a, sent, watchers, listener, star
+}
+
+// However many watch a user who comes and goes: events are taken all the same,
+// do not wait until all watchers know, and the loop gets back to its sockets in between.
+func TestManyWatchersAreNoBacklog(t *testing.T) {
+	a, sent, all, few, star := watched(t, defaultBacklog+1)
+	h, sh := a.hub, a.hub.shards[0]
 	a.signIn(star, sh, "star", nil)
-	a.signOut(star, "star", nil)
 	if h.overloaded() || h.Stats().Pending != 0 {
 		t.Errorf("%d messages are pending", h.Stats().Pending)
 	}
@@ -216,17 +220,80 @@ func TestManyWatchersAreNoBacklog(t *testing.T) {
 	told := count()
 	for runs := 1; sh.posted; runs++ {
 		before := count()
-		if sh.run(); count() > before+runSends || runs > watchers {
+		if sh.run(); count() > before+runSends || runs > len(all) {
 			t.Fatalf("run %d told %d", runs, count()-before)
 		}
 	}
-	if told > runSends || count() != 2*watchers {
+	if told > runSends || count() != len(all) {
 		t.Errorf("%d were told in the first run, %d in all", told, count())
 	}
 	for _, s := range all {
-		if got := sent[s.conn]; !strings.Contains(textOf(got[0]), "online") || !strings.Contains(textOf(got[1]), "offline") {
-			t.Fatalf("a watcher was told %s, then %s", textOf(got[0]), textOf(got[1]))
+		if got := sent[s.conn]; !strings.Contains(textOf(got[0]), "online") {
+			t.Fatalf("a watcher was told %s", textOf(got[0]))
 		}
+	}
+}
+
+// G6: a user who comes and goes more often than loops get round to telling makes
+// no more notes than there are watchers. They are told the newest, once, and nothing where it is what
+// they know.
+func TestNotesOfWatchersAreBounded(t *testing.T) {
+	const changes = 300
+	a, sent, all, _, star := watched(t, 4*turnSends) // the last turn takes the last of them, exactly
+	sh := a.hub.shards[0]
+	flap := func() {
+		before := liveHeap()
+		for range changes {
+			a.signIn(star, sh, "star", nil)
+			a.signOut(star, "star", nil)
+		}
+		if more := liveHeap() - before; more > 64<<10 { // a note for each change would be 7 MB
+			t.Errorf("%d changes take %d bytes more for %d watchers", changes, more, len(all))
+		}
+	}
+	settle := func(want ...string) {
+		t.Helper()
+		for sh.posted {
+			sh.run()
+		}
+		for _, s := range all {
+			var got []string
+			for _, p := range sent[s.conn] {
+				got = append(got, strings.Split(textOf(p), `\"`)[5]) // the name of the first event
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("a watcher was told %d times %.60q, want %q", len(got), got[:min(2, len(got))], want)
+			}
+		}
+		clear(sent)
+	}
+	flap()
+	settle()
+	flap()
+	a.signIn(star, sh, "star", nil)
+	settle("online")
+	a.signOut(star, "star", nil)
+	flap()
+	// Whoever leaves is not told, and stays nowhere.
+	gone := all[:2]
+	all = all[2:]
+	for i, s := range gone {
+		a.signOut(s, fmt.Sprint("w", i), []string{"star"})
+	}
+	settle("offline")
+	for _, s := range gone {
+		if len(sent[s.conn]) > 0 {
+			t.Error("who left was told")
+		}
+	}
+	if n := a.users.notes[0]; n.first != nil || n.last != nil || n.posted || sh.notes.len() > 0 {
+		t.Error("a line of notes is left when all are told")
+	}
+	for i, s := range all {
+		a.signOut(s, fmt.Sprint("w", i+2), []string{"star"})
+	}
+	if len(a.users.byID) > 0 {
+		t.Errorf("%d users are remembered", len(a.users.byID))
 	}
 }
 
