@@ -134,7 +134,7 @@ reproducible:
 # ktls runs what needs a kernel with TLS, which many machines have not, under a
 # user-mode Linux kernel that has, and those of package server's tests that can
 # speak TLS over it, but one that counts on another kernel's speed.
-# apt-get install user-mode-linux kmod. It takes two minutes.
+# Continuous integration does, too. apt-get install user-mode-linux kmod. It takes two minutes.
 .PHONY: ktls
 ktls:
 	@dir=$$(mktemp -d) && trap 'rm -rf $$dir' EXIT && \
