@@ -39,6 +39,8 @@ func echoCases(o *Options) []Case {
 		floodCases(o),
 		crowdCases(),
 		processCases(o),
+		silentCases(o),
+		fullCases(o),
 		deflateCases(o),
 		tlsCases(o),
 	)

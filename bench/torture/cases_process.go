@@ -15,6 +15,7 @@ func processCases(o *Options) []Case {
 	all := []Case{
 		runDrill("F4/announce-200", "10.4", fmt.Sprintf("200 connections that announce %d bytes and send 16", n),
 			"at most 16 MiB more of memory", func(b *Bench) error { return announced(b, n, 200) }),
+		runDrill("R16/idle", "-", "1,000 connections on which nothing happens", "at most 32 KiB of memory for each, and 16 MiB", idle),
 	}
 	if (o.MaxMessage < 0 || o.MaxMessage >= 8<<20) && (o.MaxFragments < 0 || o.MaxFragments >= 96_000) {
 		all = append(all, proportionCases()...)
@@ -114,4 +115,27 @@ func echoed(b *Bench, w []byte, chop int, want expect) error {
 		return err
 	}
 	return b.finish(c, ending{how: alive})
+}
+
+// idle: what costs little must not cost much where there are many of it. A
+// goroutine or two and buffers for each are within the bound.
+func idle(b *Bench) error {
+	const conns, each, rest = 1000, 32 << 10, 16 << 20
+	before, err := b.process.resident()
+	if err != nil {
+		return err
+	}
+	for range conns {
+		if _, err := b.open(); err != nil {
+			return err
+		}
+	}
+	after, err := b.process.resident()
+	if err != nil {
+		return err
+	}
+	if after-before > conns*each+rest {
+		return &mismatch{fmt.Sprintf("%d KiB for each", (after-before)/conns>>10), "at most 32 KiB, and 16 MiB in all"}
+	}
+	return nil
 }

@@ -15,6 +15,8 @@ func streamCases(o *Options) (all []Case) {
 	urgent := runDrill("T23/urgent", "RFC 9293, 3.8.5", "an urgent byte between two messages", "both echoes, or, when the byte is taken for a frame, Close 1002", urgentByte)
 	urgent.plain = true
 	return append(all, urgent,
+		runDrill("F21/crossing", "7.1.2, 7.1.7", "bad bytes, and a Close 1000 that crosses the server's, 40 times", "one Close 1002, then FIN", crossing),
+		runDrill("T13/small-unread", "5.5", "30,000 messages of 0 to 99 bytes from a client that does not read until they are sent", "every echo, in order", smallUnread).byItself(),
 		runDrill("T11/bursts", "5.5", "12 MiB echoed to a client that reads in bursts", "every byte, in order", burst),
 		runDrill("F28/pings-interleaved", "5.5.2", "40 connections that ping with payloads of their own", "every pong bit-exact on its connection", interleaved),
 	)
@@ -360,4 +362,59 @@ func interleaved(b *Bench) error {
 		}
 	}
 	return nil
+}
+
+// crossing: the client's Close is sent before it has read the server's, and may be
+// read behind it. "If an endpoint receives a Close frame and did not previously
+// send a Close frame, the endpoint MUST send a Close frame in response": it did.
+func crossing(b *Bench) error {
+	for i := range 40 {
+		b.forget()
+		c, err := b.open()
+		if err != nil {
+			return err
+		}
+		c.write(wireOf(bare(text("x"))).Bytes)
+		time.Sleep(time.Duration(i%8) * 50 * time.Microsecond)
+		c.write(wireOf(closing(1000, "")).Bytes)
+		if err := b.finish(c, ending{closed, []uint16{1002}}); err != nil {
+			return fmt.Errorf("run %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// smallUnread has very many frames wait: more than one system call takes, and
+// less than it is asked to take.
+func smallUnread(b *Bench) error {
+	const count = 30_000
+	c, err := b.open()
+	if err != nil {
+		return err
+	}
+	c.tcp.SetReadBuffer(smallBuffer)
+	c.pause()
+	message := func(i int) string { return fmt.Sprintf("%05d %s", i, filled(94))[:i%95+5] }
+	var w Wire
+	for i := range count {
+		text(message(i)).appendPart(&w)
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- c.write(w.Bytes) }()
+	select {
+	case err = <-sent:
+	case <-time.After(time.Second): // back-pressure: both sides wait, until we read
+		c.resume()
+		err = <-sent
+	}
+	c.resume()
+	if err != nil {
+		return &mismatch{err.Error(), "messages that are taken once the client reads"}
+	}
+	for i := range count {
+		if err := b.expect(c, wantText(message(i))); err != nil {
+			return fmt.Errorf("message %d of %d: %w", i+1, count, err)
+		}
+	}
+	return b.finish(c, ending{how: alive})
 }

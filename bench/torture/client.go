@@ -67,7 +67,11 @@ func connect(o *Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	tcp := nc.(*net.TCPConn)
+	return o.over(nc.(*net.TCPConn))
+}
+
+// over is a client on a TCP connection.
+func (o *Options) over(tcp *net.TCPConn) (*Client, error) {
 	c := &Client{tcp: tcp, conn: tcp, gap: o.Gap, limit: patience * o.Timeout, fresh: make(chan struct{}, 1), tally: o.tally}
 	c.tally.conns.Add(1)
 	c.tally.open.Add(1)

@@ -160,7 +160,7 @@ func (w *watch) checkCanary() *broken {
 
 // checkDelay judges how long others have kept the honest connection waiting.
 func (w *watch) checkDelay(s song) *broken {
-	most := max(w.o.Delay, 5*s.calm)
+	most := max(w.o.Delay, 5*s.calm) + w.o.Standstill // nobody answers while the process is stopped
 	if s.p99 <= most {
 		return nil
 	}

@@ -41,6 +41,16 @@ type Options struct {
 	CloseTimeout     time.Duration // from the Close frame to the end of the socket; 5 s
 	TLSTimeout       time.Duration // from accept to the end of the TLS handshake, absolute; 5 s
 
+	// What not every server has, or not so that somebody could wait for it. 0 leaves the cases out.
+	PingInterval   time.Duration // a client's silence before it is sent a Ping
+	SilenceTimeout time.Duration // the silence that ends its connection: that, and the wait for its Pong
+	MessageTimeout time.Duration // from the first byte of a message to its last
+	StallTimeout   time.Duration // how long a byte may wait for a client that reads too slowly
+	Standstill     time.Duration // for how long to stop the process, which needs Pid; more than SilenceTimeout
+	MaxConns       int           // connections at a time
+	MaxPerAddress  int           // of one address
+	Origin         string        // the only one whose pages may connect, such as https://app.example.com
+
 	Push *Push // not nil: the server speaks the Pusher Channels protocol, and does not echo
 
 	addr, host, name, path string
@@ -88,6 +98,9 @@ func (o *Options) prepare() error {
 	fallback(&o.HandshakeTimeout, 10*time.Second)
 	fallback(&o.CloseTimeout, 5*time.Second)
 	fallback(&o.TLSTimeout, 5*time.Second)
+	if o.SilenceTimeout > 0 && (o.PingInterval <= 0 || o.PingInterval >= o.SilenceTimeout) {
+		return errors.New("torture: SilenceTimeout needs a PingInterval, which is a part of it")
+	}
 	if o.Jobs < 1 || o.Gap < 0 || o.Timeout < 0 || o.Delay < 0 {
 		return errors.New("torture: Jobs, Gap, Timeout and Delay cannot be negative")
 	}

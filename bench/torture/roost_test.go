@@ -34,6 +34,7 @@ func TestRoostEcho(t *testing.T) {
 		least int            // so many cases, or the expressions are not what they look like
 
 		maxMessage, maxFragments int // as args say
+		known                    func(o *Options)
 	}{
 		{name: "workers", least: 1500},
 		{name: "inline", args: []string{"--inline"}, least: 1500},
@@ -46,6 +47,16 @@ func TestRoostEcho(t *testing.T) {
 			run: regexp.MustCompile("^C"), skip: regexp.MustCompile("^C11/table-([2-9]|1[0-9]|2[0-9])-"), least: 200},
 		// TLS: its own rows, and of the others those where it could make a difference.
 		{name: "tls", args: slices.Concat(secured, []string{"--inline"}), run: regexp.MustCompile("^(L|F(1|6|12|19|20|22|29|30)/|H(1|2|14|15|27)/|T(1|2|3|9|11)/)"), least: 400},
+		// What nobody could wait for, or fill, as it is shipped.
+		{name: "deadlines", args: strings.Fields("--ping-interval 2s --pong-timeout 1s --message-timeout 2s --stall-timeout 2s"), run: regexp.MustCompile("^(M|T5/|F32/)"), least: 8,
+			known: func(o *Options) {
+				o.PingInterval, o.SilenceTimeout, o.Standstill = 2*time.Second, 3*time.Second, 3500*time.Millisecond
+				o.MessageTimeout, o.StallTimeout = 2*time.Second, 2*time.Second
+			}},
+		{name: "full", args: strings.Fields("--inline --max-connections 50"), run: regexp.MustCompile("^(H3|R1)/"), least: 2, known: func(o *Options) { o.MaxConns = 50 }},
+		// The socket serves IPv4 and IPv6 where there are both.
+		{name: "addresses", args: strings.Fields("--listen :0 --max-per-address 20 --origins https://app.example.com"), run: regexp.MustCompile("^(R2|H21|H23|T25)/"), least: 24,
+			known: func(o *Options) { o.MaxPerAddress, o.Origin, o.Jobs = 20, "https://app.example.com", 4 }},
 		{name: "tls-workers", args: secured, run: regexp.MustCompile("^L([4-9]|1[01])/"), least: 50},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -60,11 +71,15 @@ func TestRoostEcho(t *testing.T) {
 				scheme = "wss"
 			}
 			played := map[string]bool{}
-			s, err := Run(t.Context(), Options{
+			o := Options{
 				URL: scheme + "://" + r.addr + "/torture", Roots: roots, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
 				Exhaustive: c.name == "inline", Timeout: 20 * time.Second, Delay: stall, Run: c.run, Skip: c.skip, Deflate: deflates,
 				MaxMessage: c.maxMessage, MaxFragments: c.maxFragments,
-			}, func(r Result) {
+			}
+			if c.known != nil {
+				c.known(&o)
+			}
+			s, err := Run(t.Context(), o, func(r Result) {
 				if !strings.HasPrefix(r.ID, "U") { // those are judged whatever is chosen
 					played[r.ID] = true
 				}
@@ -195,7 +210,7 @@ func launchRoost(t *testing.T, binary, env, command string, args ...string) (r r
 		for line := range bytes.Lines(text) {
 			var record struct{ Msg, Addr, Admin string }
 			if json.Unmarshal(line, &record) == nil && record.Msg == "listening" {
-				r.addr, r.admin = record.Addr, record.Admin
+				r.addr, r.admin = strings.Replace(record.Addr, "[::]", "127.0.0.1", 1), record.Admin
 				return r
 			}
 		}

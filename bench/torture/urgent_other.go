@@ -8,3 +8,7 @@ import "errors"
 func (c *Client) urgent(byte) error { return errors.ErrUnsupported }
 
 func (p *process) disturb() {}
+
+func (p *process) stop() error { return errors.ErrUnsupported }
+
+func (p *process) goOn() error { return errors.ErrUnsupported }

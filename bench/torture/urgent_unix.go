@@ -25,3 +25,8 @@ func (p *process) disturb() {
 	syscall.Kill(p.pid, syscall.SIGURG)
 	syscall.Kill(p.pid, syscall.SIGWINCH)
 }
+
+// stop has the process stand still, and goOn ends that.
+func (p *process) stop() error { return syscall.Kill(p.pid, syscall.SIGSTOP) }
+
+func (p *process) goOn() error { return syscall.Kill(p.pid, syscall.SIGCONT) }

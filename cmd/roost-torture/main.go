@@ -61,6 +61,20 @@ type command struct {
 	HandshakeTimeout time.Duration `group:"The server's limits (-1 leaves their cases out):" default:"10s" help:"From accept to 101, absolute (${default}; -1s)."`
 	CloseTimeout     time.Duration `group:"The server's limits (-1 leaves their cases out):" default:"5s" help:"From the Close frame to the end of the socket (${default}; -1s)."`
 	TLSTimeout       time.Duration `name:"tls-timeout" group:"The server's limits (-1 leaves their cases out):" default:"5s" help:"For wss: from accept to the end of the TLS handshake, absolute (${default}; -1s)."`
+
+	Known knownFlags `embed:"" group:"What not every server has (their cases are played where it is said):"`
+}
+
+// knownFlags are limits and deadlines that are left out unless somebody says what they are.
+type knownFlags struct {
+	PingInterval   time.Duration `placeholder:"D" help:"A client's silence before it is sent a Ping."`
+	SilenceTimeout time.Duration `placeholder:"D" help:"The silence that ends its connection: that, and the wait for its Pong."`
+	MessageTimeout time.Duration `placeholder:"D" help:"From the first byte of a message to its last."`
+	StallTimeout   time.Duration `placeholder:"D" help:"How long a byte may wait for a client that reads too slowly."`
+	Standstill     time.Duration `placeholder:"D" help:"Stop the process (--pid) for so long, which is more than --silence-timeout."`
+	MaxConns       int           `placeholder:"N" help:"Connections at a time."`
+	MaxPerAddress  int           `placeholder:"N" help:"Connections of one address."`
+	Origin         string        `placeholder:"URL" help:"The only origin whose pages may connect."`
 }
 
 // appFlags are an app of a server that does not echo.
@@ -77,6 +91,9 @@ func (c *command) options() (torture.Options, error) {
 		MaxMessage: c.MaxMessage, MaxFragments: c.MaxFragments,
 		MaxHeader: c.MaxHeader, MaxFields: c.MaxFields, MaxTarget: c.MaxTarget,
 		HandshakeTimeout: c.HandshakeTimeout, CloseTimeout: c.CloseTimeout, TLSTimeout: c.TLSTimeout,
+		PingInterval: c.Known.PingInterval, SilenceTimeout: c.Known.SilenceTimeout, MessageTimeout: c.Known.MessageTimeout,
+		StallTimeout: c.Known.StallTimeout, Standstill: c.Known.Standstill,
+		MaxConns: c.Known.MaxConns, MaxPerAddress: c.Known.MaxPerAddress, Origin: c.Known.Origin,
 	}
 	if c.App.ID+c.App.Key != "" {
 		o.Push = &torture.Push{App: torture.App(c.App)}
