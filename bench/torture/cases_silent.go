@@ -90,8 +90,10 @@ func staysByPongs(b *Bench) error {
 		return err
 	}
 	c.pongs = true
-	if e := c.next(2 * b.o.SilenceTimeout); e.Kind != Silence {
-		return &mismatch{e.String(), "nothing but pings"}
+	for end := time.Now().Add(2 * b.o.SilenceTimeout); time.Now().Before(end); {
+		if e := c.next(b.o.PingInterval / 4); e.Kind != Silence {
+			return &mismatch{e.String(), "nothing but pings"}
+		}
 	}
 	return b.finish(c, ending{how: alive})
 }
@@ -242,7 +244,7 @@ func standsStill(b *Bench) error {
 			return fmt.Errorf("of a client that spoke meanwhile: %w", err)
 		}
 	}
-	for end := time.Now().Add(b.o.SilenceTimeout); time.Now().Before(end); {
+	for end := time.Now().Add(b.o.PingInterval); time.Now().Before(end); {
 		for _, c := range talking { // to take what would come of it later
 			if e := c.next(5 * time.Millisecond); e.Kind != Silence {
 				return &mismatch{e.String() + " when it had gone on", "nothing but pings"}

@@ -6,10 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
-var limits = Options{URL: "ws://server.test:80/echo", Pid: 1, Admin: "http://server.test:81", Deflate: true}
+var limits = Options{
+	URL: "ws://127.0.0.1:80/echo", Pid: 1, Admin: "http://server.test:81", Deflate: true,
+	PingInterval: time.Second, SilenceTimeout: 2 * time.Second, MessageTimeout: time.Second, StallTimeout: time.Second, Standstill: 3 * time.Second,
+	MaxConns: 100, MaxPerAddress: 50, Origin: "https://app.example.com",
+}
 
 // The table is complete, says what it means, and is the same every time.
 func TestCases(t *testing.T) {
@@ -29,7 +34,7 @@ func TestCases(t *testing.T) {
 	}
 	again = append(again, withRow(over, "L")...)
 	all = append(all, withRow(over, "L")...)
-	id := regexp.MustCompile(`^[CFHLTU][0-9]+/\S`)
+	id := regexp.MustCompile(`^[CFHLMRTU][0-9]+/\S`)
 	seen := map[string]bool{}
 	rows := map[string]int{}
 	for i, c := range all {
@@ -46,8 +51,8 @@ func TestCases(t *testing.T) {
 		row, _, _ := strings.Cut(c.ID, "/")
 		rows[row]++
 	}
-	for _, row := range strings.Fields("C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C12 C13 C16 F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12 F13 F14 F15 F16 F17 F18 F19 F20 F22 F23 F24 F25 F26 F27 F28 " +
-		"F29 F30 F31 F33 F34 H1 H2 H4 H5 H6 H7 H8 H9 H10 H11 H12 H13 H14 H15 H16 H17 H18 H19 H20 H21 H22 H24 H26 H27 H28 T1 T2 T3 T4 T9 T10 T11 T12 T15 T16 T18 T23 L1 L2 L3 L4 L5 L6 L7 L8 L9 L10 L11") {
+	for _, row := range strings.Fields("C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C12 C13 C16 F1 F2 F3 F4 F5 F6 F7 F8 F9 F10 F11 F12 F13 F14 F15 F16 F17 F18 F19 F20 F21 F22 F23 F24 F25 F26 F27 F28 " +
+		"F29 F30 F31 F32 F33 F34 H1 H2 H3 H4 H5 H6 H7 H8 H9 H10 H11 H12 H13 H14 H15 H16 H17 H18 H19 H20 H21 H22 H24 H26 H27 H28 M1 M2 M4 M5 R1 R2 R16 T1 T2 T3 T4 T5 T9 T10 T11 T12 T13 T15 T16 T18 T23 T25 L1 L2 L3 L4 L5 L6 L7 L8 L9 L10 L11") {
 		if rows[row] == 0 {
 			t.Errorf("no case for row %s", row)
 		}
@@ -69,7 +74,7 @@ func TestCasesOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := limits
-	o.URL, o.TLSTimeout = "wss://server.test/echo", -1
+	o.URL, o.TLSTimeout = "wss://127.0.0.1/echo", -1
 	over, err := List(o)
 	if err != nil {
 		t.Fatal(err)
@@ -80,10 +85,10 @@ func TestCasesOverTLS(t *testing.T) {
 		}
 		return s
 	}
-	if n := len(withRow(plain, "L")); n > 0 || slices.Contains(ids(over), "T23/urgent") || !slices.Contains(ids(plain), "T23/urgent") {
+	if n := len(withRow(plain, "L")); n > 0 || slices.Contains(ids(over), "T23/urgent") || !slices.Contains(ids(plain), "T23/urgent") || slices.Contains(ids(over), "T5/byte-by-byte") {
 		t.Errorf("%d cases of TLS without it", n)
 	}
-	if len(over) != len(plain)-1+len(withRow(over, "L")) {
+	if len(over) != len(plain)-2+len(withRow(over, "L")) { // T5, T23
 		t.Errorf("%d cases over TLS, %d without", len(over), len(plain))
 	}
 	if all := ids(over); slices.Contains(all, "L1/silent") || !slices.Contains(all, "L1/bytewise-1.3") {

@@ -100,12 +100,12 @@ func (m *model) depart(window time.Duration) int {
 		}
 		left := len(m.conns)
 		m.mu.Unlock()
-		if passed >= window && (left == 0 || passed > window+patience || m.has("waits-for-all") && passed > window+3*m.o.CloseTimeout) {
+		if passed >= window && (left == 0 || passed > window+patience || m.has("waits-for-all") && passed > window+4*m.o.CloseTimeout) {
 			break
 		}
 	}
 	if m.has("lingers-on") {
-		time.Sleep(2 * m.o.CloseTimeout)
+		time.Sleep(4 * m.o.CloseTimeout)
 	}
 	if !m.has("keeps-listening") {
 		m.ln.Close()

@@ -48,10 +48,10 @@ func TestRoostEcho(t *testing.T) {
 		// TLS: its own rows, and of the others those where it could make a difference.
 		{name: "tls", args: slices.Concat(secured, []string{"--inline"}), run: regexp.MustCompile("^(L|F(1|6|12|19|20|22|29|30)/|H(1|2|14|15|27)/|T(1|2|3|9|11)/)"), least: 400},
 		// What nobody could wait for, or fill, as it is shipped.
-		{name: "deadlines", args: strings.Fields("--ping-interval 2s --pong-timeout 1s --message-timeout 2s --stall-timeout 2s"), run: regexp.MustCompile("^(M|T5/|F32/)"), least: 8,
+		{name: "deadlines", args: strings.Fields("--ping-interval 1s --pong-timeout 2s --message-timeout 2s --stall-timeout 1s"), run: regexp.MustCompile("^(M|T5/|F32/)"), least: 8,
 			known: func(o *Options) {
-				o.PingInterval, o.SilenceTimeout, o.Standstill = 2*time.Second, 3*time.Second, 3500*time.Millisecond
-				o.MessageTimeout, o.StallTimeout = 2*time.Second, 2*time.Second
+				o.PingInterval, o.SilenceTimeout, o.Standstill = time.Second, 3*time.Second, 3500*time.Millisecond
+				o.MessageTimeout, o.StallTimeout = 2*time.Second, time.Second
 			}},
 		{name: "full", args: strings.Fields("--inline --max-connections 50"), run: regexp.MustCompile("^(H3|R1)/"), least: 2, known: func(o *Options) { o.MaxConns = 50 }},
 		// The socket serves IPv4 and IPv6 where there are both.

@@ -93,11 +93,14 @@ func TestStopNotices(t *testing.T) {
 		{"keeps-listening", "U3/address"},
 	} {
 		all.Go(func() {
-			m := startModel(t, d.defect, Options{CloseTimeout: time.Second, HandshakeTimeout: 10 * time.Second})
+			m := startModel(t, d.defect, Options{CloseTimeout: 500 * time.Millisecond, HandshakeTimeout: 10 * time.Second})
 			stop := m.stopping(1500 * time.Millisecond)
 			stop.Rude = d.id == "rude" || strings.HasPrefix(d.id, "S4/")
 			o := m.o
-			o.Timeout, o.Delay = 10*time.Second, 600*time.Millisecond
+			o.Timeout, o.Delay, o.CloseTimeout = 10*time.Second, stall, 8*time.Second // what is right may be slow here
+			if d.defect != "" {
+				o.Delay = 600 * time.Millisecond
+			}
 			s, err := Stop(t.Context(), o, stop, nil)
 			switch {
 			case err != nil:
