@@ -5,7 +5,7 @@
 GO     ?= go
 BIN    := $(CURDIR)/bin
 CHECKS := ./.ci/imports ./.ci/tidy ./.ci/sbom ./.ci/docs ./.ci/mutants
-SEEDS  ?= 60000
+SEEDS  ?= 50000
 FUZZTIME ?= 60
 VET_OS := darwin freebsd
 VET_BSD := netbsd openbsd
@@ -98,9 +98,11 @@ conformance:
 	$(GO) test -count=1 -timeout 10m ./bench/torture
 
 # sim runs whole engines and whole servers on a simulated kernel, SEEDS of each,
-# and fewer with a yield between all steps of the engine. See docs/testing.md.
+# fewer of push servers, and with a yield between all steps of the engine. See
+# docs/testing.md.
 sim:
 	GOGC=400 ROOST_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run '^TestSim(Engine|Server)$$' ./server/...
+	GOGC=400 ROOST_SIM_SEEDS=3000 $(GO) test -count=1 -timeout 20m -run '^TestSimPush$$' ./server/push
 	ROOST_SIM_SEEDS=3000 $(GO) test -count=1 -timeout 20m -run '^TestSimTLS$$' ./server/internal/engine
 	ROOST_SIM_SEEDS=5000 $(GO) test -count=1 -timeout 20m -run '^TestSim(Woven|Exhausted)$$' ./server/internal/engine
 

@@ -163,7 +163,10 @@ func (h *Hub) NewServer(config server.Config) (*server.Server, error) {
 		return nil, fmt.Errorf("push: %d loops do not fit into socket ids, at most %d do", srv.Loops(), maxLoops)
 	}
 	for loop := range srv.Loops() {
-		s := &shard{loop: loop, post: srv.Post, send: (*server.Conn).SendPrepared, outbound: config.Limits.Outbound}
+		s := &shard{
+			loop: loop, post: srv.Post, send: (*server.Conn).SendPrepared, outbound: config.Limits.Outbound,
+			turn: turnSends, budget: runSends,
+		}
 		s.task = s.run
 		h.shards = append(h.shards, s)
 	}

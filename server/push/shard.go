@@ -20,6 +20,8 @@ type shard struct {
 	send func(*server.Conn, *server.Prepared) error
 
 	outbound int // bytes that may wait for one connection
+	turn     int // turnSends, but in tests
+	budget   int // runSends, but in tests
 
 	pending   atomic.Int64 // messages accepted and not yet delivered to all of a roster
 	delivered atomic.Uint64
@@ -90,8 +92,8 @@ func (s *shard) run() {
 // deliver serves the rosters and the notes in turn until all are served or the
 // budget is spent.
 func (s *shard) deliver() {
-	for budget := runSends; budget > 0 && s.active.len() > 0; {
-		n := min(budget, turnSends)
+	for budget := s.budget; budget > 0 && s.active.len() > 0; {
+		n := min(budget, s.turn)
 		f := s.active.pop()
 		if f == nil {
 			budget -= s.serveNotes(n)

@@ -13,7 +13,7 @@ import (
 // newShard is a shard of a loop that runs when the test says so.
 func newShard() (s *shard, wakes *int) {
 	wakes = new(int)
-	s = &shard{post: func(int, func()) error { *wakes++; return nil }, send: (*server.Conn).SendPrepared}
+	s = &shard{post: func(int, func()) error { *wakes++; return nil }, send: (*server.Conn).SendPrepared, turn: turnSends, budget: runSends}
 	s.task = s.run
 	return s, wakes
 }

@@ -24,7 +24,7 @@ func stage(t testing.TB, loops int, configs ...App) (*app, map[*server.Conn][]*s
 	h.alarm.asked.Store(true) // it rings when the test calls rang
 	sent := make(map[*server.Conn][]*server.Prepared)
 	for loop := range loops {
-		s := &shard{loop: loop, post: func(int, func()) error { return nil }, outbound: outboundBytes}
+		s := &shard{loop: loop, post: func(int, func()) error { return nil }, outbound: outboundBytes, turn: turnSends, budget: runSends}
 		s.send = func(c *server.Conn, p *server.Prepared) error {
 			sent[c] = append(sent[c], p)
 			return nil
