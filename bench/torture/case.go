@@ -67,6 +67,19 @@ type knock struct {
 	end        ending
 }
 
+// size is about how many bytes are sent.
+func (x *exchange) size() (n int) {
+	for _, p := range x.parts {
+		n += p.size()
+	}
+	return n
+}
+
+// echoes reports whether a message is to come back.
+func (x *exchange) echoes() bool {
+	return slices.ContainsFunc(x.want, func(w expect) bool { return w.kind == Text || w.kind == Binary })
+}
+
 // ending is how a connection goes on after its script.
 type ending struct {
 	how   how
@@ -121,9 +134,7 @@ func script(id, rfc, name string, end ending, exchanges ...exchange) Case {
 	c := Case{ID: id, RFC: rfc, Name: name, talk: &talk{exchanges: exchanges, end: end}, modes: everyMode}
 	var size int
 	for _, x := range exchanges {
-		for _, p := range x.parts {
-			size += p.size()
-		}
+		size += x.size()
 		if x.quiet > 0 {
 			c.modes &^= Splits // a pause for every offset would take minutes
 		}

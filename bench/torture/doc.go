@@ -5,7 +5,9 @@
 //
 // The server must echo text and binary messages. Nothing else is asked of it,
 // so that the same cases judge any server; limits that a server is free to
-// choose (message size, fragments, header size, deadlines) are Options.
+// choose (message size, fragments, header size, deadlines) are Options. Or it
+// speaks the Pusher Channels protocol (Options.Push): that is another dialect, with
+// cases of its own, and the same looks at the server behind them.
 //
 // A Case is data: what is sent, what must come back, how the connection ends.
 // What no script can say (a half-close, a slow reader, a reset) is a drill, a
@@ -18,8 +20,8 @@
 // the while; and without a handshake and an answer to begin with there is no run.
 //
 // Ids begin with the row of the threat table that the case guards: F frames,
-// H opening handshake, C compression, T connections, L TLS, U what must hold all
-// the time.
+// H opening handshake, C compression, T connections, L TLS, R resources, B
+// broadcast, A calls over HTTP, U what must hold all the time.
 //
 // After every round of cases the server is looked at: what must hold whatever
 // clients do (U1 to U8: an honest connection, the process, its descriptors,

@@ -73,10 +73,16 @@ func (b *Bench) publishes(phone *Client, from string, first, end, size int, chan
 	return nil
 }
 
-// listeners opens connections that are subscribed to a channel.
+// listeners opens connections that are subscribed to a channel. Every second one
+// has its messages compressed, if the server does that: one event is then written in
+// two ways.
 func (b *Bench) listeners(n int, channel string) (all []*Client, err error) {
-	for range n {
-		c, err := b.open()
+	for i := range n {
+		offer := ""
+		if b.o.Deflate && i%2 == 1 {
+			offer = deflateOffer
+		}
+		c, err := b.openWith(offer)
 		if err != nil {
 			return nil, err
 		}

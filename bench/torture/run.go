@@ -118,7 +118,9 @@ func (r *runner) compresses() {
 		why = "the server declines " + deflateName
 		r.o.Deflate = false
 	}
-	r.summary.Plain = why
+	if r.o.Push == nil { // which has no such rows
+		r.summary.Plain = why
+	}
 }
 
 // turn is a case in one of its modes.

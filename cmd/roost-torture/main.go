@@ -1,5 +1,6 @@
 // Command roost-torture tests any WebSocket echo server from outside: what RFC
 // 6455 allows and forbids, in one piece, byte by byte and cut in two everywhere.
+// Or any server of the Pusher Channels protocol.
 package main
 
 import (
@@ -30,7 +31,7 @@ const (
 )
 
 type command struct {
-	URL string `arg:"" help:"The echo server: ws://host:port/path or wss://host:port/path."`
+	URL string `arg:"" help:"The server, which echoes unless an app is named: ws://host:port/path or wss://host:port/path."`
 
 	CA       string `placeholder:"FILE" help:"For wss: trust the certificates in this PEM file, not those of the system."`
 	Insecure bool   `short:"k" help:"For wss: take any certificate."`
@@ -124,7 +125,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("roost-torture"), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { exited = code }),
-		kong.Description("Tests a WebSocket echo server from outside. Ends with 0 when all cases passed, 1 when one failed, 2 when none could be played."))
+		kong.Description("Tests a WebSocket server from outside: one that echoes, or one of the Pusher Channels protocol. Ends with 0 when all cases passed, 1 when one failed, 2 when none could be played."))
 	if err != nil {
 		fmt.Fprintln(errOut, err)
 		return exitUsage

@@ -44,6 +44,29 @@ func echoHandler() http.Handler {
 	})
 }
 
+// An app makes it the other suite, and takes all of it to be one.
+func TestApp(t *testing.T) {
+	t.Setenv("ROOST_TORTURE_APP_SECRET", "secret")
+	url := gorilla(t)
+	app := []string{url, "--app-id", "1", "--app-key", "key"}
+	for _, c := range []struct {
+		args []string
+		want int
+		says string
+	}{
+		{append(app, "--list", "--run", "^B2/"), 0, "B2/order"},
+		{[]string{url, "--list", "--run", "^B2/"}, 0, ""},
+		{app, 2, "does not greet as one of the Pusher Channels protocol"},
+		{[]string{url, "--app-id", "1"}, 2, "an app takes an id, a key and a secret"},
+	} {
+		var out, errOut bytes.Buffer
+		got := run(t.Context(), append(c.args, "--timeout", "100ms"), &out, &errOut)
+		if said := out.String() + errOut.String(); got != c.want || !strings.Contains(said, c.says) || c.says == "" && said != "" {
+			t.Errorf("%v: status %d and\n%s\nwant %d and %q", c.args, got, said, c.want, c.says)
+		}
+	}
+}
+
 // wss: a certificate is checked unless somebody says otherwise, and what TLS
 // hides is told.
 func TestTLS(t *testing.T) {
