@@ -5,7 +5,8 @@ import (
 	"net"
 	"os"
 	"sync"
-	"testing"
+
+	"github.com/roost-ws/roost/internal/testcert"
 )
 
 // tlsEnv has the tests of the package speak TLS: what holds without must hold
@@ -24,19 +25,12 @@ func overTLS() bool { return os.Getenv(tlsEnv) != "" || overKernelTLS() }
 type pair struct{ server, client *tls.Config }
 
 var suiteTLS = sync.OnceValue(func() pair {
-	var t failer
-	a := newAuthority(&t)
+	a := testcert.NewAuthority()
 	return pair{
-		server: &tls.Config{Certificates: []tls.Certificate{a.issue(&t, "roost.test")}},
-		client: &tls.Config{RootCAs: a.pool(), ServerName: "roost.test"},
+		server: &tls.Config{Certificates: []tls.Certificate{a.Issue("roost.test")}},
+		client: &tls.Config{RootCAs: a.Pool(), ServerName: "roost.test"},
 	}
 })
-
-// failer is for what is made once, outside of any test.
-type failer struct{ testing.TB }
-
-func (*failer) Helper()           {}
-func (*failer) Fatal(args ...any) { panic(args) }
 
 // tlsConn is a client's end of a connection, of which CloseWrite ends both the
 // TLS stream and the one below.

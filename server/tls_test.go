@@ -19,6 +19,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
 
+	"github.com/roost-ws/roost/internal/testcert"
 	"github.com/roost-ws/roost/server/internal/ktls"
 )
 
@@ -26,19 +27,19 @@ import (
 type secureSite struct {
 	*site
 	client *tls.Config
-	ca     *authority
+	ca     *testcert.Authority
 }
 
 func startTLS(t testing.TB, h Handler, cfg Config) *secureSite {
 	t.Helper()
-	ca := newAuthority(t)
+	ca := testcert.NewAuthority()
 	if cfg.TLS == nil {
 		cfg.TLS = new(tls.Config)
 	}
 	if cfg.TLS.GetCertificate == nil {
-		cfg.TLS.Certificates = []tls.Certificate{ca.issue(t, "roost.test")}
+		cfg.TLS.Certificates = []tls.Certificate{ca.Issue("roost.test")}
 	}
-	return &secureSite{start(t, h, cfg), &tls.Config{RootCAs: ca.pool(), ServerName: "roost.test"}, ca}
+	return &secureSite{start(t, h, cfg), &tls.Config{RootCAs: ca.Pool(), ServerName: "roost.test"}, ca}
 }
 
 // connect does a TLS handshake.
@@ -255,8 +256,8 @@ func TestTLSHandshakesDoNotHoldLoops(t *testing.T) {
 		free := sync.OnceFunc(func() { close(release) })
 		defer free()
 		var stuck atomic.Int32
-		ca := newAuthority(t)
-		cert := ca.issue(t, "roost.test")
+		ca := testcert.NewAuthority()
+		cert := ca.Issue("roost.test")
 		var blocking atomic.Bool
 		s := startTLS(t, Handler{OnMessage: echo}, Config{Inline: inline, TLS: &tls.Config{
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -267,7 +268,7 @@ func TestTLSHandshakesDoNotHoldLoops(t *testing.T) {
 				return &cert, nil
 			},
 		}})
-		s.client.RootCAs = ca.pool()
+		s.client.RootCAs = ca.Pool()
 		c := s.open()
 		blocking.Store(true)
 		hello := s.hello()
@@ -351,26 +352,26 @@ func (n *named) Errorf(format string, args ...any) {
 // L6: a ticket resumes a session, but not past a change of whom the server trusts.
 func TestTLSResumption(t *testing.T) {
 	watch(t)
-	ca, clients, others := newAuthority(t), newAuthority(t), newAuthority(t)
-	var trusted atomic.Pointer[authority]
+	ca, clients, others := testcert.NewAuthority(), testcert.NewAuthority(), testcert.NewAuthority()
+	var trusted atomic.Pointer[testcert.Authority]
 	trusted.Store(clients)
-	base := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "roost.test")}, ClientAuth: tls.RequireAndVerifyClientCert}
+	base := &tls.Config{Certificates: []tls.Certificate{ca.Issue("roost.test")}, ClientAuth: tls.RequireAndVerifyClientCert}
 	cfg := base.Clone()
-	cfg.ClientCAs = clients.pool()
+	cfg.ClientCAs = clients.Pool()
 	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		if trusted.Load() == clients {
 			return nil, nil
 		}
 		changed := base.Clone()
-		changed.ClientCAs, changed.NextProtos = trusted.Load().pool(), []string{"http/1.1"}
+		changed.ClientCAs, changed.NextProtos = trusted.Load().Pool(), []string{"http/1.1"}
 		return changed, nil
 	}
 	var subject atomic.Value
 	s := startTLS(t, Handler{OnMessage: echo, OnOpen: func(c *Conn, r *Request) {
 		subject.Store(r.TLS().PeerCertificates[0].Subject.CommonName)
 	}}, Config{TLS: cfg})
-	s.client.RootCAs = s.ca.pool()
-	s.client.Certificates = []tls.Certificate{clients.issue(t, "alice")}
+	s.client.RootCAs = s.ca.Pool()
+	s.client.Certificates = []tls.Certificate{clients.Issue("alice")}
 	s.client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for i := range 3 {
 		c := s.open()

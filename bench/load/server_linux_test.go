@@ -3,23 +3,17 @@ package load
 import (
 	"bufio"
 	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // message is what a test server got from a client.
@@ -59,24 +53,6 @@ func serveTLS(t *testing.T, a answer, cert tls.Certificate) string {
 		t.Fatal(err)
 	}
 	return serveOn(t, ln, a, accepted)
-}
-
-// selfSigned is a certificate for localhost, and as PEM.
-func selfSigned(t *testing.T) (cert tls.Certificate, text []byte) {
-	t.Helper()
-	public, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func serveHandshake(t *testing.T, a answer, respond func(key string) string) string {

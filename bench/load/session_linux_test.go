@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/roost-ws/roost/internal/testcert"
 )
 
 const deadline = 30 * time.Second
@@ -400,7 +402,8 @@ func TestWorkerSpeaksForSession(t *testing.T) {
 // With TLS every byte is checked as without; and a server whose certificate is
 // not the one that was made for it is refused.
 func TestTLSServerPasses(t *testing.T) {
-	cert, text := selfSigned(t)
+	cert := testcert.SelfSigned("localhost")
+	text, _ := testcert.PEM(cert)
 	addr := serveTLS(t, echo, cert)
 	s := dialWith(t, Dial{Addr: addr, Path: "/", TLS: text}, 5)
 	for _, size := range []int{16, 126, 16 << 10, 300_000} {
@@ -409,7 +412,7 @@ func TestTLSServerPasses(t *testing.T) {
 			t.Fatalf("%d bytes: %d messages, failures %v", size, result.Messages, result.Failures)
 		}
 	}
-	_, other := selfSigned(t)
+	other, _ := testcert.PEM(testcert.SelfSigned("localhost"))
 	stranger, err := NewSession(Dial{Addr: addr, Path: "/", TLS: other})
 	if err != nil {
 		t.Fatal(err)

@@ -2,44 +2,18 @@ package torture
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
 	"time"
-)
 
-// certificate makes one of its own signature for localhost and 127.0.0.1.
-func certificate(t testing.TB) (cert tls.Certificate, certPEM, keyPEM []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, certPEM, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-}
+	"github.com/roost-ws/roost/internal/testcert"
+)
 
 // modelTLS is the TLS of the model: crypto/tls, or, by hand, records that break
 // the rules that crypto/tls keeps to.
@@ -55,9 +29,8 @@ type modelTLS struct {
 
 func newModelTLS(t testing.TB, byHand bool) *modelTLS {
 	t.Helper()
-	cert, certPEM, _ := certificate(t)
-	m := &modelTLS{config: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}, roots: x509.NewCertPool(), byHand: byHand}
-	m.roots.AppendCertsFromPEM(certPEM)
+	cert := testcert.SelfSigned("localhost", "127.0.0.1")
+	m := &modelTLS{config: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}, roots: testcert.Pool(cert), byHand: byHand}
 	m.config.SetSessionTicketKeys([][32]byte{{1}}) // for all its clones
 	return m
 }

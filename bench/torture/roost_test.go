@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/roost-ws/roost/internal/testcert"
 )
 
 // stall is a delay that a busy machine does not cause by itself: several suites run
@@ -137,7 +139,7 @@ func buildRoost(t *testing.T) (binary string) {
 // certificateFiles makes a certificate, flags that name it, and what trusts it.
 func certificateFiles(t *testing.T) (flags []string, roots *x509.CertPool) {
 	t.Helper()
-	_, cert, key := certificate(t)
+	cert, key := testcert.PEM(testcert.SelfSigned("localhost", "127.0.0.1"))
 	dir := t.TempDir()
 	names := []string{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
 	for i, text := range [][]byte{cert, key} {

@@ -1,18 +1,15 @@
 package engine
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/roost-ws/roost/internal/testcert"
 	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sim"
 )
@@ -115,31 +112,14 @@ func (w *simWire) SetWriteDeadline(time.Time) error { return nil }
 
 // simTLS is made once: keys take time.
 var simTLS = sync.OnceValue(func() (c struct{ server, client *tls.Config }) {
-	public, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"roost.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
+	cert := testcert.SelfSignedEd25519("roost.test")
 	c.server = secure.Config(&tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		Certificates: []tls.Certificate{cert},
 		// A ticket is the one thing that comes unasked and is no unit.
 		SessionTicketsDisabled: true,
 		CurvePreferences:       []tls.CurveID{tls.X25519},
 	})
-	c.client = &tls.Config{RootCAs: pool, ServerName: "roost.test"}
+	c.client = &tls.Config{RootCAs: testcert.Pool(cert), ServerName: "roost.test"}
 	return c
 })
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/roost-ws/roost/internal/testcert"
 )
 
 // nowhere is a Peer.
@@ -91,9 +93,9 @@ func (c *client) take(s *Stream) {
 // Ed25519 signs in always the same number of bytes.
 func configs(t testing.TB, version uint16) (server, client *tls.Config) {
 	t.Helper()
-	cert, pool := selfSigned(t)
+	cert := testcert.SelfSignedEd25519("roost.test")
 	return Config(&tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: version}),
-		&tls.Config{RootCAs: pool, ServerName: "roost.test", NextProtos: []string{"http/1.1"}}
+		&tls.Config{RootCAs: testcert.Pool(cert), ServerName: "roost.test", NextProtos: []string{"http/1.1"}}
 }
 
 // shake does a handshake, with what the client sends cut into pieces of size bytes.
