@@ -1,10 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -26,7 +28,11 @@ func TestShutdownRefusesQueuedHTTP(t *testing.T) {
 		early.refused(http.StatusServiceUnavailable)
 
 		st.closing.Store(false)
-		st.http.Close() // now nobody accepts, as when net/http has stopped
+		st.http.Close()
+		eventually(t, "nobody accepts, as when net/http has stopped", func() bool {
+			stacks := make([]byte, 1<<20)
+			return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*httpSide).Accept("))
+		})
 		late := st.dial()
 		late.send([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 		eventually(t, "it waits for net/http", func() bool { return st.Stats().HTTP == 1 })
