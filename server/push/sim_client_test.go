@@ -39,7 +39,6 @@ type simClient struct {
 	bearer  bool     // of a token
 	lastID  string
 	block   []string // lines of the server-sent event that is coming
-	begun   bool     // the stream has said where it is
 }
 
 // simSaid is a client's event whose fate is not known yet.
@@ -142,7 +141,7 @@ func (cl *simClient) leave(how int) {
 		}
 		cl.until(func() bool { return false })
 	}
-	cl.r.meet("reset")
+	cl.r.meet("left")
 }
 
 // ends takes leave of a connection, and says if there was no reason for its end.

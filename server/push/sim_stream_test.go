@@ -19,7 +19,7 @@ func (cl *simClient) openStream() bool {
 		cl.follows = append(cl.follows, "h-0")
 	}
 	cl.stream, cl.text = true, cl.serverSent
-	cl.left, cl.doomed, cl.begun, cl.block = false, false, false, nil
+	cl.left, cl.doomed, cl.block = false, false, nil
 	cl.subs = make(map[string]*simSub)
 	for _, name := range cl.follows {
 		s := newSimSub(cl.r.channels[name])
@@ -169,7 +169,7 @@ func (cl *simClient) arrive(id string) {
 			s.place, s.ids = place, true
 		}
 	}
-	if cl.begun = true; len(cl.follows) > 1 {
+	if len(cl.follows) > 1 {
 		cl.r.meet("stream of several")
 	}
 	last := cl.subs[cl.follows[len(cl.follows)-1]]

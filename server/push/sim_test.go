@@ -34,7 +34,7 @@ func TestSimPush(t *testing.T) {
 		return
 	}
 	for _, what := range []string{
-		"subscribed", "subscribed again", "unsubscribed", "client event", "refused", "published", "excluded", "overloaded", "reset", "resumed", "gap",
+		"subscribed", "subscribed again", "unsubscribed", "client event", "refused", "published", "excluded", "overloaded", "left", "resumed", "gap",
 		"stream", "stream of several", "stream resumed", "stream gap", "terminated", "watched", "cut", "member", "left early", "settled",
 	} {
 		if met[what] == 0 {
