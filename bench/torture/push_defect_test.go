@@ -296,9 +296,9 @@ func TestPushDefectsAreFound(t *testing.T) {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			s, err := Run(t.Context(), Options{
+			s, err := begun(t, Options{
 				URL: startBender(t, r.addr, bend), Push: &Push{App: testApp}, Timeout: timeout, Delay: stall, Run: regexp.MustCompile(id),
-			}, nil)
+			})
 			if err != nil {
 				t.Errorf("%s: %v", id, err)
 				return
