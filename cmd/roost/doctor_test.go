@@ -62,10 +62,9 @@ func folder(t *testing.T, changes map[string]string) string {
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
-		name    string
+		name, args, env string
+
 		changes map[string]string
-		args    string
-		env     string
 		fit     int64
 		by      string
 		low     string   // names of what is low, in order

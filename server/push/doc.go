@@ -17,7 +17,7 @@
 //     and gets exactly the messages that are handed out later: the view's own are
 //     kept from it while they are still on their way.
 //   - Who is signed in to an app, and who watches whom, has one lock per app. What
-//     changes is told through the same inboxes, in order.
+//     changes is told through the same inboxes: to each watcher the newest, once.
 //   - An event enters the inbox of every loop concerned while its channel's
 //     stripe is locked. That is what makes all subscribers of a channel see its
 //     events in one order, and it is all a publisher waits for.
