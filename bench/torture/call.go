@@ -83,6 +83,22 @@ func (c call) without(name string) call {
 	return c
 }
 
+// value is that of a parameter.
+func (c call) value(name string) string {
+	for _, p := range c.query {
+		if p.name == name {
+			return p.value
+		}
+	}
+	return ""
+}
+
+// bare leaves the query out, which is in the path already.
+func (c call) bare() call {
+	c.query = nil
+	return c
+}
+
 // at sets the time that is signed for.
 func (c call) at(t time.Time) call { return c.with("auth_timestamp", fmt.Sprint(t.Unix())) }
 
@@ -170,17 +186,26 @@ func (b *Bench) answer(c *Client, status int, body string) (Event, error) {
 		want += " " + brief([]byte(body))
 	}
 	e := c.next(b.o.Timeout)
-	switch {
-	case e.Kind != Response || e.Status != status || body != "" && string(e.Payload) != body:
-		got := e.String()
-		if e.Kind == Response {
-			got += " " + brief(e.Payload)
-		}
-		return e, &mismatch{got, want}
-	case strings.Contains(string(e.Payload), probe) || strings.Contains(fmt.Sprint(e.Header), probe):
-		return e, &mismatch{e.String() + " that repeats a header field of the request", "none of them"}
+	if e.Kind != Response || e.Status != status || body != "" && string(e.Payload) != body {
+		return e, &mismatch{answered(e), want}
 	}
-	return e, nil
+	return e, unreflected(e)
+}
+
+// answered is an event in words, with the text of a response.
+func answered(e Event) string {
+	if e.Kind == Response {
+		return e.String() + " " + brief(e.Payload)
+	}
+	return e.String()
+}
+
+// unreflected is about header fields of a request: no response repeats them.
+func unreflected(e Event) error {
+	if strings.Contains(string(e.Payload), probe) || strings.Contains(fmt.Sprint(e.Header), probe) {
+		return &mismatch{e.String() + " that repeats a header field of the request", "none of them"}
+	}
+	return nil
 }
 
 // quoteJSON is v in JSON, with < and & as they are.

@@ -13,6 +13,7 @@ func pushCases(o *Options, p *pusher) []Case {
 		presenceCases(p),
 		broadcastCases(),
 		explosionCases(p),
+		callCases(o, p),
 	)
 }
 

@@ -187,6 +187,13 @@ func (c *Client) over() bool {
 	return c.ended
 }
 
+// answered reports whether there is an event to be taken.
+func (c *Client) answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.events) > 0
+}
+
 // next takes the next event, Silence when no byte of one comes in time. Pings
 // of the server's own keep-alive are passed over: no case lasts until they must
 // be answered, except those that set pongs.

@@ -1,6 +1,9 @@
 package torture
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +11,11 @@ import (
 
 // testApp is an app of the server under test.
 var testApp = App{ID: "700", Key: "torture-key", Secret: "torture-secret"}
+
+// otherApp is another of the same server.
+var otherApp = App{ID: "701", Key: "other-key", Secret: "other-secret"}
+
+var otherConfig = fmt.Sprintf("[[apps]]\nid = %q\nkey = %q\nsecret = %q\n", otherApp.ID, otherApp.Key, otherApp.Secret)
 
 // pushFlags start roost serve with it.
 func pushFlags(more ...string) []string {
@@ -18,11 +26,15 @@ func pushFlags(more ...string) []string {
 // about pushing from outside.
 func TestRoostPush(t *testing.T) {
 	t.Parallel()
-	r := startRoost(t, buildRoost(t), "", "serve", pushFlags()...)
+	config := filepath.Join(t.TempDir(), "roost.toml")
+	if err := os.WriteFile(config, []byte(otherConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := startRoost(t, buildRoost(t), "", "serve", pushFlags("--config", config)...)
 	played := map[string]bool{}
 	s, err := Run(t.Context(), Options{
 		URL: "ws://" + r.addr, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
-		Timeout: 20 * time.Second, Delay: stall, Push: &Push{App: testApp},
+		Timeout: 20 * time.Second, Delay: stall, Push: &Push{App: testApp, Other: otherApp},
 	}, func(r Result) {
 		if !strings.HasPrefix(r.ID, "U") {
 			played[r.ID] = true

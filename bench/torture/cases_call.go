@@ -1,0 +1,20 @@
+package torture
+
+import "slices"
+
+// callCases are about the HTTP API: who may call, what, and what it may cost.
+func callCases(o *Options, p *pusher) []Case {
+	return slices.Concat(
+		timestampCases(),
+		forgeryCases(p.Other),
+		bodyCases(p),
+		jsonCases(),
+		eventCases(p),
+		batchCases(p),
+		excludeCases(),
+		keptCases(),
+		routeCases(p),
+		repeatCases(),
+		operatorCases(o),
+	)
+}
