@@ -98,9 +98,17 @@ func withConn(ctx context.Context, conn net.Conn) context.Context {
 // serve is Config.HTTP for requests that came before a shutdown began; those
 // that were still waiting are told. A handshake on a connection that has served
 // other requests before, as proxies send it over those they keep, is one like any other.
+//
+// Handshake has refused a first request with a length and chunks. Of later ones
+// net/http believes the chunks and does not tell, so that chunks must be the last of a
+// connection: behind them a proxy may have seen another request (RFC 9112, 6.1).
 func (h *httpSide) serve(w http.ResponseWriter, r *http.Request) {
 	if c, ok := r.Context().Value(connKey{}).(*httpConn); ok {
 		c.asked.Store(true)
+		if c.served && len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		c.served = true
 	}
 	if h.srv.closing.Load() {
 		w.Header().Set("Connection", "close")
@@ -173,12 +181,13 @@ func (h *httpSide) close() {
 // httpConn is a connection of which the first bytes were already read.
 type httpConn struct {
 	net.Conn
-	raw   net.Conn // the same, without TLS
-	early []byte   // not yet read by net/http; only its reader uses it
-	side  *httpSide
-	once  sync.Once
-	taken bool        // Upgrade has taken it over; set before Close
-	asked atomic.Bool // serve has got a request of which no response has begun
+	raw    net.Conn // the same, without TLS
+	early  []byte   // not yet read by net/http; only its reader uses it
+	side   *httpSide
+	once   sync.Once
+	taken  bool        // Upgrade has taken it over; set before Close
+	served bool        // a request; only serve uses it
+	asked  atomic.Bool // serve has got a request of which no response has begun
 
 	address uint32 // where the client's address is counted, if it is
 	counted bool

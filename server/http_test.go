@@ -37,9 +37,9 @@ func TestHTTPOnSamePort(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				fmt.Fprintf(c, "POST /copy HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, b)
-				fmt.Fprintf(c, "POST /copy HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+				fmt.Fprint(c, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
 			})
-			for _, want := range []string{b, "hello", "hello " + c.LocalAddr().String()} {
+			for _, want := range []string{b, "hello " + c.LocalAddr().String()} {
 				if res := c.response(); res.StatusCode != 200 || body(res) != want {
 					t.Fatalf("body of %d bytes: got %s, not what was sent", size, res.Status)
 				}

@@ -133,6 +133,7 @@ const (
 	panicsFigure     = "roost_panics_total"
 	messagesFigure   = "roost_messages_received_total"
 	alertsFigure     = "roost_tls_failures_total"
+	answersFigure    = "roost_http_refusals_total" // by status; those of handshakes have the others
 )
 
-var refusalFigures = []string{"roost_handshakes_refused_total"}
+var refusalFigures = []string{"roost_handshakes_refused_total", answersFigure}

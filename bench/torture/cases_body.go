@@ -23,7 +23,7 @@ func bodyCases(p *pusher) []Case {
 		}), large),
 		endless(),
 		runDrill("A6/chunked", "RFC 9112, 7.1", "a body in chunks", "response 200, and the event", func(b *Bench) error {
-			return b.publishes("A6/chunked", func(c call) []byte { return chunked(b.o, c, 7) })
+			return b.publishesAs("A6/chunked", func(c call) []byte { return chunked(b.o, c, 7) })
 		}),
 		runDrill("A6/expect", "RFC 9110, 10.1.1", "a body that is sent when the server says 100", "responses 100 and 200, and the event", expectsContinue),
 		runDrill("A6/expect-large", "RFC 9110, 10.1.1", "Expect: 100-continue, and a body that is too large", "response 413 and no other", func(b *Bench) error {
@@ -69,8 +69,8 @@ func zipped(s string) string {
 	return b.String()
 }
 
-// publishes has a good call delivered, however it is written.
-func (b *Bench) publishes(id string, write func(c call) []byte) error {
+// publishesAs has a good call delivered, however it is written.
+func (b *Bench) publishesAs(id string, write func(c call) []byte) error {
 	a, err := b.audience(id)
 	if err != nil {
 		return err

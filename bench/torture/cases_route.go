@@ -21,7 +21,7 @@ func routeCases(p *pusher) (all []Case) {
 	} {
 		all = append(all, refusesCall("A12/path-"+name, "a call that is signed for the path "+brief([]byte(path))+", and sent to it", beforeSigning(func(p *pusher, c call) call {
 			return c.to(path).sign(p.App)
-		}), http.StatusNotFound))
+		}), http.StatusNotFound, http.StatusBadRequest))
 	}
 	for _, method := range []string{"GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "post", "BREW"} {
 		all = append(all, refusesCall("A12/method-"+method, method+" for POST", beforeSigning(func(p *pusher, c call) call {

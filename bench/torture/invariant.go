@@ -22,6 +22,7 @@ type sight struct {
 	load    load
 	closes  map[uint16]int64
 	refused int64
+	answers map[int]int64 // refusals by status
 	alerts  int64
 	logged  int64
 	at      time.Time
@@ -100,7 +101,7 @@ func (w *watch) look(collect bool) (s sight) {
 	}
 	t := w.o.tally
 	s.load, s.refused, s.closes, s.at = t.load(), t.refused.Load(), map[uint16]int64{}, time.Now()
-	s.alerts = t.alerts.Load()
+	s.alerts, s.answers = t.alerts.Load(), t.refusals()
 	for _, code := range rejections {
 		s.closes[code] = t.closesOf(code)
 	}
@@ -280,7 +281,24 @@ func (w *watch) counted(f figures) string {
 	}
 	got, want := f.sum(refusalFigures...)-first.sum(refusalFigures...), float64(w.o.tally.refused.Load()-w.first.refused)
 	if got < want {
-		return fmt.Sprintf("the counters of refused handshakes grew by %.0f for %.0f responses", got, want)
+		return fmt.Sprintf("the counters of refused handshakes and calls grew by %.0f for %.0f responses", got, want)
+	}
+	return w.answered(f)
+}
+
+// answered says which status of the refusals that clients saw is not counted as
+// itself. Refused handshakes have statuses, too, and are counted by their causes.
+func (w *watch) answered(f figures) string {
+	first := w.first.figures
+	handshakes := f.sum(refusalFigures[0]) - first.sum(refusalFigures[0])
+	for status, n := range w.o.tally.refusals() {
+		key := fmt.Sprintf("%s{status=\"%d\"}", answersFigure, status)
+		if _, shown := first[key]; !shown {
+			continue
+		}
+		if got, want := f[key]-first[key]+handshakes, float64(n-w.first.answers[status]); got < want {
+			return fmt.Sprintf("%s, and refused handshakes, grew by %.0f for %.0f responses", key, got, want)
+		}
 	}
 	return ""
 }

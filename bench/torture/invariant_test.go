@@ -39,6 +39,7 @@ func metricsOf(changed map[string]float64) string {
 	f := figures{
 		goroutinesFigure: 20, heapFigure: 2 << 20, panicsFigure: 0, waitingFigure: 0,
 		closesFigure + `{code="1002"}`: 5, refusalFigures[0] + `{cause="head"}`: 7, alertsFigure: 3,
+		answersFigure + `{status="401"}`: 2, answersFigure + `{status="404"}`: 0,
 	}
 	for name, v := range changed {
 		f[name] = v
@@ -85,8 +86,8 @@ func ids(faults []broken) (all []string) {
 func TestFiguresAreWatched(t *testing.T) {
 	operator, url := startOperator(t)
 	w := watched(t, Options{Admin: url}, "")
-	w.o.tally.count([]Event{{Kind: Close, Code: 1002}, {Kind: Response, Status: 400}, {Kind: Alert, Code: recordOverflow}})
-	counted := map[string]float64{closesFigure + `{code="1002"}`: 6, refusalFigures[0] + `{cause="head"}`: 8, alertsFigure: 4}
+	w.o.tally.count([]Event{{Kind: Close, Code: 1002}, {Kind: Response, Status: 400}, {Kind: Response, Status: 401}, {Kind: Response, Status: 401}, {Kind: Alert, Code: recordOverflow}})
+	counted := map[string]float64{closesFigure + `{code="1002"}`: 6, refusalFigures[0] + `{cause="head"}`: 8, alertsFigure: 4, answersFigure + `{status="401"}`: 4}
 	with := func(name string, v float64) map[string]float64 {
 		m := map[string]float64{name: v}
 		for k, n := range counted {
@@ -105,6 +106,8 @@ func TestFiguresAreWatched(t *testing.T) {
 		{nil, false, "U6/counters"},
 		{with(refusalFigures[0]+`{cause="head"}`, 7), false, "U6/counters"},
 		{with(alertsFigure, 3), false, "U6/counters"},
+		{with(answersFigure+`{status="401"}`, 3), false, "U6/counters"},
+		{map[string]float64{closesFigure + `{code="1002"}`: 6, refusalFigures[0] + `{cause="head"}`: 8, alertsFigure: 4, answersFigure + `{status="404"}`: 2}, false, "U6/counters"},
 		{with(goroutinesFigure, 700), false, "U3/goroutines"},
 		{with(goroutinesFigure, 40), true, "U3/goroutines"},
 		{with(goroutinesFigure, 40), false, ""},

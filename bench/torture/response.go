@@ -14,6 +14,8 @@ type responses struct {
 	b        []byte
 	head     bool // the requests are HEAD: their responses have no body
 	violated bool
+	later    bool // there was one before
+	over     bool // the stream has ended
 }
 
 // responseMax bounds one response: no refusal needs more.
@@ -33,6 +35,7 @@ func (r *responses) feed(b []byte) (events []Event, rest []byte, switched bool) 
 			break
 		}
 		r.b = r.b[n:]
+		r.later = true
 		events = append(events, e)
 		if e.Status == http.StatusSwitchingProtocols {
 			return events, r.b, true
@@ -41,10 +44,14 @@ func (r *responses) feed(b []byte) (events []Event, rest []byte, switched bool) 
 	return events, nil, false
 }
 
-// end is called at the end of the stream.
+// end is called at the end of the stream: it has what only that could end, or says what is wrong with it.
 func (r *responses) end() (e Event, bad bool) {
 	if r.violated || len(r.b) == 0 {
 		return Event{}, false
+	}
+	r.over = true
+	if e, n, err := r.next(); err == nil && n == len(r.b) {
+		return e, true
 	}
 	return Event{Kind: Violation, Why: fmt.Sprintf("the stream ends inside a response: %q", r.b[:min(len(r.b), 80)])}, true
 }
@@ -77,6 +84,13 @@ func (r *responses) next() (e Event, n int, err error) {
 		}
 		e.Payload = body
 		return e, end + 4 + n, nil
+	}
+	if r.last(e) {
+		if !r.over {
+			return e, 0, nil
+		}
+		e.Payload = clone(r.b[end+4:])
+		return e, len(r.b), nil
 	}
 	body, err := r.bodyLength(e)
 	if err != nil {
@@ -126,6 +140,13 @@ func unchunked(b []byte) (body []byte, n int, err error) {
 			return body, n, nil
 		}
 	}
+}
+
+// last reports a refusal that goes on until the stream ends (RFC 9112, 6.3). On a
+// connection that has served other requests it is as good as one with a length.
+func (r *responses) last(e Event) bool {
+	return r.later && e.Status >= http.StatusBadRequest && len(e.Header["Content-Length"])+len(e.Header["Transfer-Encoding"]) == 0 &&
+		lists(e.Header.Get("Connection"), "close")
 }
 
 // bodyLength insists on a Content-Length, but for a success in chunks: the

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,9 @@ type tally struct {
 	calls    atomic.Int64 // over HTTP that succeeded
 	events   atomic.Int64 // messages received
 
-	mu     sync.Mutex
-	closes map[uint16]int64 // Close frames received, by code
+	mu       sync.Mutex
+	closes   map[uint16]int64 // Close frames received, by code
+	statuses map[int]int64    // responses with an error status, by status
 }
 
 // rejections are the codes with which a server fails a connection, or ends it in
@@ -36,6 +38,12 @@ func (t *tally) count(events []Event) {
 			t.calls.Add(1)
 		case e.Kind == Response && e.Status >= http.StatusBadRequest:
 			t.refused.Add(1)
+			t.mu.Lock()
+			if t.statuses == nil {
+				t.statuses = map[int]int64{}
+			}
+			t.statuses[e.Status]++
+			t.mu.Unlock()
 		case e.Kind == Alert:
 			t.alerts.Add(1)
 		case e.Kind == Close:
@@ -53,6 +61,13 @@ func (t *tally) closesOf(code uint16) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.closes[code]
+}
+
+// refusals are the responses with an error status, by status.
+func (t *tally) refusals() map[int]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.statuses)
 }
 
 // load is how much was sent, for a price.
