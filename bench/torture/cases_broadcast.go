@@ -10,14 +10,14 @@ import (
 // broadcastCases: one event for many. Rows B1 to B7, B9, R8.
 func broadcastCases() []Case {
 	return []Case{
-		runDrill("B1/stuck", "-", "900 events of 8 KiB for 6 subscribers that read and 3 that do not", "a publisher that is never told no, every event for those who read, and an end for those who do not", stuck).byItself(),
+		runDrill("B1/stuck", "-", "900 events of 8 KiB for 6 subscribers that read and 3 that do not", "a publisher that is never told no, every event for those who read, and for those who do not an end, or every event", stuck).byItself(),
 		runDrill("B2/order", "-", "600 events of one publisher for 8 subscribers", "every event, in order", func(b *Bench) error { return ordered(b, 1, 600) }),
 		runDrill("B3/publishers", "-", "8 publishers of 100 events each at once, for 8 subscribers", "each publisher's in its order, and the same order for all subscribers", func(b *Bench) error { return ordered(b, 8, 100) }),
 		runDrill("B4/bursts", "-", "200 events of 8 KiB for a subscriber that reads now and then", "every event, or an end", bursts),
 		runDrill("B5/interleaved", "5.4, 5.5", "events of 8 KiB for a subscriber that sends pings all the while, and closes in the middle", "whole messages, a pong for every ping in order, one close and nothing behind it", pingsAmidEvents),
 		runDrill("B6/verbatim", "-", "events with data of every kind for 8 subscribers", "the same data, for each of them", verbatim),
 		runDrill("B7/come-and-go", "-", "3 clients that subscribe and unsubscribe while events are published without a pause", "nothing before the success, no gap, and nothing behind the end", comeAndGo),
-		runDrill("B9/crowd", "-", "20 events of 8 KiB for 300 subscribers, while another channel has its own events", "every event for all of them, and the other channel's", crowdedChannel).byItself(),
+		runDrill("B9/crowd", "-", "10 events of 2 KiB for 300 subscribers, while another channel has its own events", "every event for all of them, and the other channel's", crowdedChannel).byItself(),
 		runDrill("R8/publish-and-close", "5.5.1", "30 subscribers that close while events are published to them", "whole messages, then one close, and nothing behind it", publishAndClose),
 	}
 }
@@ -67,7 +67,7 @@ func (b *Bench) noGap(c *Client, channel string, events int) error {
 	h := &hearing{channel: channel}
 	for len(h.order) < events {
 		e := c.next(b.o.Timeout)
-		if e.Kind == Close || e.Kind == EOF || e.Kind == Reset {
+		if tooSlow(e) {
 			return nil
 		}
 		if err := h.take(e); err != nil {
@@ -75,6 +75,12 @@ func (b *Bench) noGap(c *Client, channel string, events int) error {
 		}
 	}
 	return nil
+}
+
+// tooSlow reports whether a connection has ended in a way that fits one that did
+// not read: by a policy, or with a code that has clients come back.
+func tooSlow(e Event) bool {
+	return e.Kind == EOF || e.Kind == Reset || e.Kind == Close && (e.Code == 1008 || e.Code == 1013 || e.Code >= 4100 && e.Code < 4300)
 }
 
 // ordered has publishers publish at once.
@@ -310,8 +316,8 @@ func (b *Bench) passesBy(c *Client, channel string) error {
 
 // crowdedChannel: a large channel must leave others their turn.
 func crowdedChannel(b *Bench) error {
-	const crowd, events, others = 300, 20, 40
-	size := min(8<<10, b.push().Data/2)
+	const crowd, events, others = 300, 10, 40
+	size := min(2<<10, b.push().Data/2)
 	large, small := b.channel("crowded"), b.channel("small")
 	many, err := b.listeners(crowd, large)
 	if err != nil {

@@ -195,8 +195,8 @@ func tooFast(b *Bench) error {
 		refused++
 	}
 	passed := sent - refused
-	if passed < allowed || passed > 2*allowed {
-		return &mismatch{fmt.Sprintf("%d of %d events passed", passed, sent), fmt.Sprintf("%d, or those of two seconds", allowed)}
+	if passed < allowed || passed > 3*allowed { // on a machine that stands still meanwhile
+		return &mismatch{fmt.Sprintf("%d of %d events passed", passed, sent), fmt.Sprintf("%d, or those of three seconds", allowed)}
 	}
 	for n := range passed {
 		if err := b.expect(listener, wantSaid(said{event: "client-numbered", channel: channel}.exactly(fmt.Sprint(n)))); err != nil {

@@ -170,11 +170,21 @@ func (b *Bench) passesThrough(channel, id string, round int) error {
 	case 0:
 		c.abort()
 	case 1:
-		c.write(wireOf(text(unsubscribing(channel)), text(b.push().joining(c, channel, user(channel, id)...)), closing(1000, "")).Bytes)
+		c.write(wireOf(text(unsubscribing(channel)), text(b.push().joining(c, channel, user(channel, id)...))).Bytes)
+		for member := membership(channel, id); err == nil; { // of the others something may come before it
+			e := c.next(b.o.Timeout)
+			if wantSaid(member).meets(e) {
+				break
+			}
+			if s, bad := spokenOf(e); bad != "" || !strings.HasPrefix(s.Event, "pusher_internal:member_") {
+				err = &mismatch{member.wrong(e), member.String()}
+			}
+		}
+		c.write(wireOf(closing(1000, "")).Bytes)
 	case 2:
 		c.shutdown()
 	}
-	return nil
+	return err
 }
 
 // agrees reads what a watcher was told until it knows these members, and no others.
@@ -193,7 +203,7 @@ func (b *Bench) agrees(watcher *Client, channel string, want []string) error {
 	if err != nil {
 		return err
 	}
-	// The ones that were reset go when the server has noticed.
+	// Everybody who came was told so; those who left go when the server has noticed.
 	for settled := false; !settled; {
 		e := watcher.next(b.o.Timeout)
 		s, bad := spokenOf(e)

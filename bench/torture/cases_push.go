@@ -5,7 +5,7 @@ import "slices"
 // pushCases are those of a server of the Pusher Channels protocol.
 func pushCases(o *Options, p *pusher) []Case {
 	return slices.Concat(
-		violationCases(),
+		violationCases(o),
 		admissionCases(o, p),
 		envelopeCases(p),
 		signatureCases(p),
@@ -21,9 +21,9 @@ func pushCases(o *Options, p *pusher) []Case {
 // control message: what breaks RFC 6455 breaks it in every dialect. They are not
 // cut, which an echo server is there for, and large ones are left out: events are
 // small, and servers need not take more.
-func violationCases() (all []Case) {
+func violationCases(o *Options) (all []Case) {
 	const large = 8 << 10
-	for _, c := range slices.Concat(framingCases(), controlCases(), reservedCases(), orderCases(), utf8Cases(), closeCases()) {
+	for _, c := range slices.Concat(framingCases(), controlCases(), reservedCases(), lengthCases(o), orderCases(), utf8Cases(), closeCases()) {
 		if c.talk == nil || c.talk.end.how == alive || slices.ContainsFunc(c.talk.exchanges, func(x exchange) bool { return x.echoes() || x.size() > large }) {
 			continue
 		}
