@@ -148,6 +148,9 @@ func (c *modelConn) judge(target string, fields map[string][]string) int {
 	if !one("upgrade") || !c.tokenIn(fields["upgrade"][0], "websocket") || !c.tokenIn(strings.Join(fields["connection"], ","), "upgrade") {
 		return 400
 	}
+	if !c.allows(fields["origin"]) {
+		return 403
+	}
 	if !one("sec-websocket-version") || fields["sec-websocket-version"][0] != "13" {
 		return 426
 	}

@@ -30,6 +30,7 @@ type model struct {
 	mu    sync.Mutex
 	conns map[*net.TCPConn]bool // that are being served
 	open  []*modelConn          // whose handshake is done
+	kept  int                   // defect keeps-places: how many have left
 	over  chan struct{}         // closed: it is to end
 	left  []byte                // defects: what an inflater handed on, or one that is armed
 }
@@ -51,6 +52,9 @@ func (m *model) keep(c *net.TCPConn, open bool) {
 		m.conns[c] = true
 	} else {
 		delete(m.conns, c)
+		if m.has("keeps-places") {
+			m.kept++
+		}
 	}
 }
 
@@ -115,6 +119,7 @@ type modelConn struct {
 	rune     []byte // the beginning of a code point
 	held     []byte // defect pong-late: the pong that waits
 	farewell farewell
+	signs
 
 	deflate  bool   // permessage-deflate was agreed on
 	squeezed bool   // the message that is coming is compressed
@@ -129,6 +134,9 @@ func (m *model) serve(accepted *net.TCPConn) {
 	defer accepted.Close()
 	m.keep(accepted, true)
 	defer m.keep(accepted, false)
+	if m.turnsAway(accepted) {
+		return
+	}
 	tcp := modelStream(accepted)
 	if m.tls != nil {
 		if tcp = m.encrypt(accepted); tcp == nil {
@@ -136,7 +144,8 @@ func (m *model) serve(accepted *net.TCPConn) {
 		}
 		defer m.end(accepted, tcp)
 	}
-	c := &modelConn{model: m, tcp: tcp, in: bufio.NewReaderSize(tcp, 64<<10)}
+	c := &modelConn{model: m, tcp: tcp}
+	c.in = bufio.NewReaderSize(c, 64<<10)
 	if m.has("silent-newcomers") && m.ending() {
 		io.Copy(io.Discard, c.in)
 		return
@@ -149,6 +158,9 @@ func (m *model) serve(accepted *net.TCPConn) {
 	}
 	tcp.SetReadDeadline(time.Time{})
 	m.opened(c)
+	if m.o.SilenceTimeout > 0 {
+		go c.keepAlive()
+	}
 	if m.has("lose-early") {
 		c.in.Reset(tcp)
 	}
@@ -219,6 +231,9 @@ func (c *modelConn) frame() error {
 		return err
 	}
 	op, fin, control := head[0]&0x0f, head[0]&0x80 != 0, head[0]&0x08 != 0
+	if !control {
+		c.begins()
+	}
 	first := op == opText || op == opBinary
 	if rsv := head[0] & 0x70; rsv != 0 && !c.has("any-rsv") && !(rsv == rsv1 && c.deflate && (first || c.has("any-rsv1"))) {
 		if c.has("arms-others") {
@@ -348,6 +363,7 @@ func (c *modelConn) payload(op byte, fin, control bool, n int, key [4]byte) erro
 func (c *modelConn) finish() error {
 	op, message := c.op, c.message
 	c.op, c.message, c.pieces = 0, nil, 0
+	c.ends()
 	if c.squeezed {
 		var f fault
 		if message, f = c.inflate(message); f != 0 {
@@ -424,6 +440,7 @@ func (c *modelConn) control(op byte, p []byte) error {
 		}
 		return c.send(opPong, p)
 	case opPong:
+		c.pong(p)
 		return nil
 	}
 	if c.has("ignores-close") {
@@ -468,6 +485,12 @@ func (c *modelConn) send(op byte, p []byte) error {
 		return nil
 	}
 	defer c.farewell.mu.Unlock()
+	if c.written++; c.has("loses-one") && c.written == 20_000 {
+		return nil
+	}
+	if c.o.StallTimeout > 0 && !c.has("never-stalls") {
+		c.tcp.SetWriteDeadline(time.Now().Add(c.o.StallTimeout))
+	}
 	_, err := c.tcp.Write(b)
 	return err
 }

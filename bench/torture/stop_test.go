@@ -71,6 +71,7 @@ func stopRoosts(t *testing.T, binary string, secured []string, roots *x509.CertP
 
 // The model ends as it should, and what is wrong with a server's end is noticed.
 func TestStopNotices(t *testing.T) {
+	t.Parallel() // it waits for deadlines
 	var all sync.WaitGroup
 	defer all.Wait()
 	for _, d := range []struct{ defect, id string }{

@@ -108,9 +108,7 @@ func TestDrainDeliversWhatWasAccepted(t *testing.T) {
 		}
 		c.conn.Close()
 	}
-	if code := p.wait(); code != exitOK {
-		t.Errorf("exit code %d, want 0", code)
-	}
+	p.endsWell(t, len(clients))
 }
 
 // A call of the API that was under way when the signal came is answered.
@@ -147,5 +145,26 @@ func TestDrainFinishesCalls(t *testing.T) {
 	}
 	if code := p.wait(); code != exitOK {
 		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// endsWell waits for the end of a drain and looks at what is left of a process then
+// (rows U2, U3, U5): its exit code, a short log whose last line has the numbers,
+// no word beside it, and nobody at its address.
+func (p *program) endsWell(t *testing.T, clients int) {
+	t.Helper()
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	lines := p.log.all()
+	if last := lines[len(lines)-1]; last["msg"] != "drained" || last["connections"] != float64(clients) || last["took"] == nil {
+		t.Errorf("the last line is %v, want the drain of %d connections", last, clients)
+	}
+	if noise := p.noise.all(); len(lines) > 10 || len(noise) > 0 {
+		t.Errorf("%d lines of log, and beside it %q", len(lines), noise)
+	}
+	if c, err := net.Dial("tcp", p.addr); err == nil {
+		c.Close()
+		t.Error("somebody listens where the server was")
 	}
 }

@@ -138,10 +138,11 @@ func TestAcceptedEventsOutliveTheSignal(t *testing.T) {
 			t.Errorf("a subscriber got %d of 50 events that were accepted: %v", s.next, s.err)
 		}
 		s.listen(t, c, 1<<30) // to the Close frame, which the client answers
+		if !gorilla.IsCloseError(s.err, closeReconnect) {
+			t.Errorf("a subscriber was told %v, want Close %d", s.err, closeReconnect)
+		}
 	}
-	if code := p.wait(); code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
+	p.endsWell(t, clients)
 }
 
 // Row R10: a connection has so many channels and no more, and what was subscribed

@@ -161,7 +161,7 @@ func (s *service) shutdown(first os.Signal, signals <-chan os.Signal) error {
 	s.log.Info("draining", "signal", first.String(), "connections", s.server.Stats().Conns, "window", window.String())
 	ctx, cancel := context.WithTimeout(context.Background(), window+cutSlack)
 	defer cancel()
-	drained := make(chan error, 1)
+	began, drained := time.Now(), make(chan error, 1)
 	go func() { drained <- s.server.Shutdown(ctx) }()
 	select {
 	case err := <-drained:
@@ -169,7 +169,7 @@ func (s *service) shutdown(first os.Signal, signals <-chan os.Signal) error {
 			s.log.Warn("connections that did not close in time were cut", "err", err)
 			return nil
 		}
-		s.log.Info("drained")
+		s.log.Info("drained", "connections", s.server.Stats().DrainFrom, "took", time.Since(began).Round(time.Millisecond).String())
 		return nil
 	case second := <-signals:
 		open := s.server.Stats().Conns
