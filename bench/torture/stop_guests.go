@@ -99,14 +99,26 @@ func (e *leaving) until() time.Duration {
 func (e *leaving) talks(g *guest) error {
 	for n := 0; ; n++ {
 		message := g.bench.control("until the end") + fmt.Sprint(" ", n)
-		sent := time.Now()
+		sent, late := time.Now(), e.isOver()
 		g.c.write(wireOf(text(message)).Bytes)
 		if told, err := e.echoOrClose(g, message, sent); told || err != nil {
 			return err
 		}
+		if late {
+			return &mismatch{"an echo when the process had ended", "the end"}
+		}
 		if event := g.c.next(30 * time.Millisecond); event.Kind != Silence {
 			return e.farewell(g, event)
 		}
+	}
+}
+
+func (e *leaving) isOver() bool {
+	select {
+	case <-e.over:
+		return true
+	default:
+		return false
 	}
 }
 
