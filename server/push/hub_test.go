@@ -426,7 +426,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	eventually(t, "all are gone", func() bool {
 		stats := h.Stats()
-		return stats.Connections == 0 && stats.Channels == 0 && stats.Subscriptions == 0 && stats.Pending == 0
+		return stats.Connections == 0 && stats.Channels == 0 && stats.Subscriptions == 0 && stats.VouchedBytes == 0 && stats.Pending == 0
 	})
 }
 

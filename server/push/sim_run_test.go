@@ -303,7 +303,7 @@ func (r *simRun) stop() {
 		w.Fail("after the end there are still connections or bytes: %+v", st)
 	}
 	h, a := r.hub, r.hub.apps.Load().byID[r.app.ID]
-	if st := h.Stats(); st.Connections+int64(st.Channels)+st.Subscriptions != 0 || h.further.taken.Load() != 0 || a.connections.Load() != 0 {
+	if st := h.Stats(); st.Connections+int64(st.Channels)+st.Subscriptions+st.VouchedBytes != 0 || h.further.taken.Load() != 0 || a.connections.Load() != 0 {
 		w.Fail("after the end the hub has still %+v, %d beyond the first", st, h.further.taken.Load())
 	}
 	if n := len(a.users.byID); n != 0 {
