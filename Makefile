@@ -92,7 +92,8 @@ clients:
 	@echo "must not be skipped, because this machine is able to:" $$(.ci/abilities)
 	ROOST_REQUIRE_CLIENTS=1 ROOST_REQUIRE_ABILITIES="$$(.ci/abilities)" $(GO) test -race -count=1 -parallel 6 -timeout 10m ./cmd/roost
 
-# conformance is RFC 6455 against roost echo. Its deadlines are those of a server as it ships,
+# conformance is RFC 6455 against roost echo, and the Pusher Channels protocol against
+# roost serve. Its deadlines are those of a server as it ships,
 # so nothing here is slowed down by the race detector.
 conformance:
 	$(GO) test -count=1 -timeout 10m ./bench/torture

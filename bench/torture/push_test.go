@@ -46,5 +46,8 @@ func TestRoostPush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(played) < 1300 {
+		t.Errorf("only %d cases", len(played))
+	}
 	t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // Push says that the server speaks the Pusher Channels protocol, and with which
-// app, one that lets clients send events and tells nobody how many subscribers a
-// channel has. Its HTTP API is called where clients connect. The limits are those that it has; zero is the protocol's own.
+// app: one that lets clients send events, and tells nobody how many subscribers a
+// channel has. Its HTTP API is called where clients connect. The limits are those
+// of the app; zero is what the protocol has by default.
 type Push struct {
 	App
 
