@@ -158,6 +158,7 @@ func (m *model) serve(accepted *net.TCPConn) {
 	}
 	tcp.SetReadDeadline(time.Time{})
 	m.opened(c)
+	defer m.closed(c)
 	if m.o.SilenceTimeout > 0 {
 		go c.keepAlive()
 	}

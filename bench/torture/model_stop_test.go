@@ -3,6 +3,7 @@ package torture
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 )
@@ -57,6 +58,15 @@ func (m *model) opened(c *modelConn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open = append(m.open, c)
+}
+
+// closed forgets a connection, but at the end, when all have their turn to be told.
+func (m *model) closed(c *modelConn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.ending() {
+		m.open = slices.DeleteFunc(m.open, func(o *modelConn) bool { return o == c })
+	}
 }
 
 // stopping says how the model is told to end. Its process is the test's, so that
