@@ -146,14 +146,17 @@ func TestIdleMemoryIsNoticed(t *testing.T) {
 	}))
 	defer operator.Close()
 	for defect, noticed := range map[string]bool{"": false, "keeps-codec": true} {
-		m := startModel(t, defect, Options{Deflate: true})
-		o := m.o
-		o.Pid, o.Admin = os.Getpid(), operator.URL
-		b := &Bench{o: &o}
-		if err := idleMemory(b); (err != nil) != noticed {
-			t.Errorf("defect %q: %v", defect, err)
-		}
-		b.hangUp()
+		undisturbed(t, func() []string {
+			m := startModel(t, defect, Options{Deflate: true})
+			o := m.o
+			o.Pid, o.Admin = os.Getpid(), operator.URL
+			b := &Bench{o: &o}
+			defer b.hangUp()
+			if err := idleMemory(b); (err != nil) != noticed {
+				return []string{fmt.Sprintf("defect %q: %v", defect, err)}
+			}
+			return nil
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package torture
 import (
 	"bytes"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,25 +95,28 @@ func TestStopNotices(t *testing.T) {
 		{"keeps-listening", "U3/address"},
 	} {
 		all.Go(func() {
-			m := startModel(t, d.defect, Options{CloseTimeout: 500 * time.Millisecond, HandshakeTimeout: 10 * time.Second})
-			stop := m.stopping(1500 * time.Millisecond)
-			stop.Rude = d.id == "rude" || strings.HasPrefix(d.id, "S4/")
-			o := m.o
-			o.Timeout, o.Delay, o.CloseTimeout = 10*time.Second, stall, 8*time.Second // what is right may be slow here
-			if d.defect != "" {
-				o.Delay = 600 * time.Millisecond
-			}
-			s, err := Stop(t.Context(), o, stop, nil)
-			switch {
-			case err != nil:
-				t.Errorf("%s: %v", d.defect, err)
-			case d.defect == "":
-				for _, r := range s.Failed {
-					t.Errorf("%v", r)
+			undisturbed(t, func() (complaints []string) {
+				m := startModel(t, d.defect, Options{CloseTimeout: 500 * time.Millisecond, HandshakeTimeout: 10 * time.Second})
+				stop := m.stopping(1500 * time.Millisecond)
+				stop.Rude = d.id == "rude" || strings.HasPrefix(d.id, "S4/")
+				o := m.o
+				o.Timeout, o.Delay, o.CloseTimeout = 10*time.Second, stall, 8*time.Second // what is right may be slow here
+				if d.defect != "" {
+					o.Delay = 600 * time.Millisecond
 				}
-			case !slices.ContainsFunc(s.Failed, func(r Result) bool { return r.ID == d.id && r.Got != "" && r.Want != "" }):
-				t.Errorf("%s: %s did not notice it; these failed: %v", d.defect, d.id, s.Failed)
-			}
+				s, err := Stop(t.Context(), o, stop, nil)
+				switch {
+				case err != nil:
+					return []string{fmt.Sprintf("%s: %v", d.defect, err)}
+				case d.defect == "":
+					for _, r := range s.Failed {
+						complaints = append(complaints, fmt.Sprint(r))
+					}
+				case !slices.ContainsFunc(s.Failed, func(r Result) bool { return r.ID == d.id && r.Got != "" && r.Want != "" }):
+					return []string{fmt.Sprintf("%s: %s did not notice it; these failed: %v", d.defect, d.id, s.Failed)}
+				}
+				return complaints
+			})
 		})
 	}
 }
