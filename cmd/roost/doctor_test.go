@@ -60,7 +60,6 @@ func folder(t *testing.T, changes map[string]string) string {
 
 // What doctor predicts and advises, one limit at a time.
 func TestDoctor(t *testing.T) {
-	t.Parallel()
 	for _, row := range []struct {
 		name, args, env string
 
