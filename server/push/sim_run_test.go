@@ -89,6 +89,9 @@ func newSimRun(c sim.Config) *simRun {
 	if r.roomy = !r.cuts && !r.one(3); !r.roomy {
 		rule.Size = 1 + d.IntN(3)
 		r.app.Limits.HistoryChannels = d.IntN(4) // 0: no limit
+		if r.one(3) {
+			rule.TTL = time.Duration(1+d.IntN(8)) * time.Second
+		}
 	}
 	if r.rewinds = r.one(3); r.rewinds {
 		rule.Rewind.Count = 1 + d.IntN(3)
