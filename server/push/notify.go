@@ -72,11 +72,16 @@ func (n *notices) tell() {
 		return
 	}
 	n.telling = true
+	defer func() { n.telling = false }() // for whoever is next, should a Notifier panic
 	for n.queue.len() > 0 {
-		notice := n.queue.pop()
-		n.mu.Unlock()
-		n.to.Notify(notice)
-		n.mu.Lock()
+		n.notify(n.queue.pop())
 	}
-	n.telling = false
+}
+
+// notify tells one occurrence without the lock, which is held again whatever
+// comes of it.
+func (n *notices) notify(notice Notice) {
+	n.mu.Unlock()
+	defer n.mu.Lock()
+	n.to.Notify(notice)
 }

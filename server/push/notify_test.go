@@ -86,3 +86,34 @@ func TestNoticesKeepTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// notifierFunc is a Notifier that is a function.
+type notifierFunc func(Notice)
+
+func (f notifierFunc) Notify(n Notice) { f(n) }
+
+// A Notifier that panics costs what called it, which recovers; it must not leave
+// the line locked, or unlocked twice, which ends the process.
+func TestNotifierPanics(t *testing.T) {
+	var told []string
+	n := notices{now: time.Now, to: notifierFunc(func(notice Notice) {
+		told = append(told, notice.Channel)
+		if notice.Channel == "a" {
+			panic("oops")
+		}
+	})}
+	n.add(Notice{Channel: "a"})
+	n.add(Notice{Channel: "b"})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("nobody hears of the panic")
+			}
+		}()
+		n.tell()
+	}()
+	n.tell()
+	if !slices.Equal(told, []string{"a", "b"}) {
+		t.Errorf("told of %q", told)
+	}
+}
