@@ -35,29 +35,6 @@ type model struct {
 	left  []byte                // defects: what an inflater handed on, or one that is armed
 }
 
-// resetOthers is what a server does whose mistake costs bystanders their connections.
-func (m *model) resetOthers() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for c := range m.conns {
-		c.SetLinger(0)
-		c.Close()
-	}
-}
-
-func (m *model) keep(c *net.TCPConn, open bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if open {
-		m.conns[c] = true
-	} else {
-		delete(m.conns, c)
-		if m.has("keeps-places") {
-			m.kept++
-		}
-	}
-}
-
 // startModel serves on a free port until the test ends.
 func startModel(t *testing.T, defect string, o Options) *model {
 	t.Helper()

@@ -3,6 +3,7 @@ package torture
 import (
 	"bytes"
 	"encoding/binary"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -125,4 +126,27 @@ func (m *model) depart(window time.Duration) int {
 		return 1
 	}
 	return 0
+}
+
+// resetOthers is what a server does whose mistake costs bystanders their connections.
+func (m *model) resetOthers() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.conns {
+		c.SetLinger(0)
+		c.Close()
+	}
+}
+
+func (m *model) keep(c *net.TCPConn, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if open {
+		m.conns[c] = true
+	} else {
+		delete(m.conns, c)
+		if m.has("keeps-places") {
+			m.kept++
+		}
+	}
 }
