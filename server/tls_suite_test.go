@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 )
 
 // tlsEnv has the tests of the package speak TLS: what holds without must hold

@@ -19,7 +19,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
 
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 	"github.com/roost-ws/roost/server/internal/ktls"
 )
 

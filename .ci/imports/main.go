@@ -54,7 +54,6 @@ var floors = map[string][]string{
 	"cmd/roost":                 {"server", "server/push", "server/push/api", "server/push/page", "server/push/console", "server/push/demo", "server/push/cluster", "server/push/webhook", "server/metrics"},
 	"cmd/roost-bench":           {"bench/..."},
 	"cmd/roost-torture":         {"bench/torture"},
-	"internal/testcert":         {},
 	".ci/docs":                  {},
 	".ci/imports":               {},
 	".ci/mutants":               {},

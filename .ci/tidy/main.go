@@ -49,7 +49,6 @@ var (
 		"server/push/console/":              "what a person looks at has the time of day, and comes a few times a second",
 		"server/push/demo/":                 "the ticker ticks, and calls are rationed by the second",
 		"server/push/internal/pushtest/...": "a client for tests",
-		"internal/testcert/":                "certificates of tests hold for a day",
 		"cmd/...":                           "the program reports its own start and durations",
 		"bench/...":                         "it measures",
 		".ci/...":                           "it is not part of the server",

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 )
 
 // modelTLS is the TLS of the model: crypto/tls, or, by hand, records that break

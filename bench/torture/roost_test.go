@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 )
 
 // stall is a delay that a busy machine does not cause by itself: several suites run

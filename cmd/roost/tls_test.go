@@ -14,7 +14,7 @@ import (
 	"time"
 
 	gorilla "github.com/gorilla/websocket"
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 )
 
 // pemFiles is a certificate of its own signature, with its key, in two files.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 	"github.com/roost-ws/roost/server/internal/secure"
 	"github.com/roost-ws/roost/server/internal/sim"
 )

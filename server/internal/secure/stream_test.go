@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roost-ws/roost/internal/testcert"
+	"github.com/roost-ws/roost/bench/testcert"
 )
 
 // nowhere is a Peer.
