@@ -1,0 +1,176 @@
+package torture
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lax is the HTTP API of a server that takes what it should not: it stands before a
+// good one and makes a good call of what it was sent, or another answer of what it gets.
+type lax struct {
+	request  func(r *http.Request, body []byte) []byte
+	response func(r *http.Response)
+}
+
+// resign signs whatever is called, so that nothing that was sent is checked.
+func resign(r *http.Request, body []byte) []byte {
+	c := testApp.post("", string(body)).to(r.URL.Path)
+	c.method = r.Method
+	for name, values := range r.URL.Query() {
+		if !strings.HasPrefix(name, "auth_") && name != "body_md5" {
+			c = c.with(name, values[0])
+		}
+	}
+	target, err := url.ParseRequestURI(c.sign(testApp).target())
+	if err == nil {
+		r.URL.RawQuery = target.RawQuery
+	}
+	return body
+}
+
+// callDefects are mistakes of servers of calls, and the cases that must notice them.
+var callDefects = []struct {
+	defect, id string
+	lax        lax
+}{
+	{"does not look at the time", "^A2/timestamp-hex$", lax{request: resign}},
+	{"does not look at the window", "^A2/window-past$", lax{request: resign}},
+	{"does not look at the signature", "^A3/signature-flipped$", lax{request: resign}},
+	{"does not look at the digest", "^A4/digest-missing$", lax{request: resign}},
+	{"does not look at the key", "^A5/unknown-key$", lax{request: resign}},
+	{"says nothing of its clock", "^M7/whose-clock$", lax{response: func(r *http.Response) { r.Body = io.NopCloser(strings.NewReader("no")) }}},
+	{"takes a body that is said to be compressed", "^A6/coded-gzip$", lax{request: func(r *http.Request, body []byte) []byte {
+		r.Header.Del("Content-Encoding")
+		return body
+	}}},
+	{"reads JSON up to its end only", "^A7/event-trailing$", lax{request: func(r *http.Request, body []byte) []byte {
+		return resign(r, bytes.TrimSuffix(body, []byte("x")))
+	}}},
+	{"takes an eleventh event for ten", "^A8/batch-11$", lax{request: func(r *http.Request, body []byte) []byte {
+		if bytes.Count(body, []byte(`{"name"`)) == 11 {
+			body = append(clone(body[:bytes.LastIndex(body, []byte(",{"))]), "]}"...)
+		}
+		return resign(r, body)
+	}}},
+	{"excludes nobody", "^A10/excluded-event$", lax{request: func(r *http.Request, body []byte) []byte {
+		return resign(r, regexp.MustCompile(`"socket_id":"[^"]*",`).ReplaceAll(body, nil))
+	}}},
+	{"passes over a socket_id that is none", "^A9/socket-id-word$", lax{request: func(r *http.Request, body []byte) []byte {
+		return resign(r, regexp.MustCompile(`"socket_id":"[^"]*",`).ReplaceAll(body, nil))
+	}}},
+	{"tidies paths", "^A12/path-double-slash$", lax{request: func(r *http.Request, body []byte) []byte {
+		r.URL.Path, r.URL.RawPath = path.Clean(r.URL.Path), ""
+		return resign(r, body)
+	}}},
+	{"serves every call of a key", "^A14/at-once$", lax{request: func(r *http.Request, body []byte) []byte {
+		r.Header.Del("Idempotency-Key")
+		return body
+	}}},
+	{"refuses without a word", "^A4/body-none$", lax{response: func(r *http.Response) { r.Body = http.NoBody }}},
+}
+
+// serve answers the calls of a connection; a WebSocket is passed on as it is.
+func (l lax) serve(client net.Conn, server string) {
+	defer client.Close()
+	upstream, err := net.Dial("tcp", server)
+	if err != nil {
+		return
+	}
+	defer upstream.Close()
+	in, out := bufio.NewReader(client), bufio.NewReader(upstream)
+	if head, err := in.Peek(9); err != nil || string(head) == "GET /app/" {
+		go func() {
+			io.Copy(upstream, in)
+			upstream.Close()
+		}()
+		io.Copy(client, out)
+		return
+	}
+	for {
+		r, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		if l.request != nil {
+			body = l.request(r, body)
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		if r.Write(upstream) != nil {
+			return
+		}
+		res, err := http.ReadResponse(out, r)
+		if err != nil {
+			return
+		}
+		if l.response != nil && res.StatusCode >= http.StatusBadRequest {
+			l.response(res)
+		}
+		answer, _ := io.ReadAll(res.Body)
+		fmt.Fprintf(client, "HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s", res.Status, len(answer), answer)
+	}
+}
+
+func startLax(t *testing.T, server string, l lax) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go l.serve(client, server)
+		}
+	}()
+	return "ws://" + ln.Addr().String()
+}
+
+// Every check of the rows about calls can fail: each is played against an API that
+// has the defect it is there for. All of them pass when there is none.
+func TestCallDefectsAreFound(t *testing.T) {
+	t.Parallel()
+	r := startRoost(t, buildRoost(t), "", "serve", pushFlags()...)
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	play := func(id string, l lax, timeout time.Duration, judge func(s *Summary)) {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			s, err := begun(t, Options{
+				URL: startLax(t, r.addr, l), Push: &Push{App: testApp}, Timeout: timeout, Delay: stall, Run: regexp.MustCompile(id),
+			})
+			if err != nil {
+				t.Errorf("%s: %v", id, err)
+				return
+			}
+			judge(s)
+		})
+	}
+	var played []string
+	for _, d := range callDefects {
+		played = append(played, d.id)
+		play(d.id, d.lax, time.Second, func(s *Summary) { noticed(t, d.defect, regexp.MustCompile(d.id), s) })
+	}
+	play(strings.Join(played, "|"), lax{}, 20*time.Second, func(s *Summary) {
+		for _, r := range s.Failed {
+			t.Errorf("without a defect: %v", r)
+		}
+	})
+	all.Wait()
+}
