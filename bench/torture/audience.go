@@ -136,3 +136,36 @@ func servesCall(id, name string, make bend) Case {
 		return a.control(phone)
 	})
 }
+
+// calling is a case of several calls. A good one ends it, on the same connection.
+func calling(id, name, want string, calls func(a *audience, phone *Client) error) Case {
+	return runDrill(id, "-", name, want, func(b *Bench) error {
+		a, err := b.audience(id)
+		if err != nil {
+			return err
+		}
+		phone, err := b.phone()
+		if err != nil {
+			return err
+		}
+		if err := calls(a, phone); err != nil {
+			return err
+		}
+		return a.control(phone)
+	})
+}
+
+// publish makes a good call, and hears its event.
+func (a *audience) publish(phone *Client, c call, name, data string) error {
+	if _, err := a.b.ask(phone, c, http.StatusOK, "{}"); err != nil {
+		return err
+	}
+	return a.hears(name, data)
+}
+
+// refuse makes a call that gets one of the statuses.
+func (a *audience) refuse(phone *Client, c call, statuses ...int) error {
+	phone.write(c.request(a.b.o).bytes())
+	_, err := a.b.refusal(phone, statuses...)
+	return err
+}
