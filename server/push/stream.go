@@ -209,15 +209,21 @@ func (h *Hub) endStreams(a *app) {
 	if why == nil || h.server == nil {
 		return
 	}
+	var all []*roster
 	for i := range a.directory.stripes {
 		s := &a.directory.stripes[i]
 		s.mu.Lock()
 		for ch := range s.channels.all() {
 			for r := ch.rosters; r != nil; r = r.next {
-				_ = h.shards[r.loop].post(int(r.loop), func() { r.endStreams(why) }) // or the loop is gone, and they with it
+				all = append(all, r)
 			}
 		}
 		s.mu.Unlock()
+		for _, r := range all { // posting is a system call, and others want the lock
+			_ = h.shards[r.loop].post(int(r.loop), func() { r.endStreams(why) }) // or the loop is gone, and they with it
+		}
+		clear(all)
+		all = all[:0]
 	}
 }
 

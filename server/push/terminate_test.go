@@ -93,3 +93,5 @@ func TestTerminateSplitsNoEvent(t *testing.T) {
 	l.expect(`{"event":"pusher:error","data":{"code":4009,"message":"Connection terminated by the application"}}`)
 	l.rest()
 }
+
+// Posting wakes a loop, which is a system call: no lock of the directory is held
