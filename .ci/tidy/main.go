@@ -99,7 +99,11 @@ func main() {
 	}
 }
 
-// checkTree looks at every Go file of the tree but other people's.
+// top is what the top level consists of, beside files whose names begin with a dot.
+var top = []string{"poller", "server", "bench", "cmd", "docs", "go.mod", "go.sum", "README.md", "Makefile",
+	"bin", "tmp"} // made by make, and in no commit
+
+// checkTree looks at the top level, and at every Go file of the tree but other people's.
 func checkTree(tree fs.FS) ([]string, error) {
 	var faults []string
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
@@ -108,7 +112,10 @@ func checkTree(tree fs.FS) ([]string, error) {
 			return err
 		case d.IsDir() && slices.Contains([]string{".git", "node_modules", "bin", "tmp"}, d.Name()):
 			return fs.SkipDir
-		case d.IsDir() || path.Ext(name) != ".go":
+		case !strings.Contains(name, "/") && name[0] != '.' && !slices.Contains(top, name):
+			faults = append(faults, fmt.Sprintf("%s: the top level is %s", name, strings.Join(top, ", ")))
+		}
+		if d.IsDir() || path.Ext(name) != ".go" {
 			return nil
 		}
 		src, err := fs.ReadFile(tree, name)

@@ -10,6 +10,8 @@ import (
 func TestBroken(t *testing.T) {
 	lines := func(n int) string { return strings.Repeat("\tx++\n", n) }
 	for _, row := range []struct{ name, path, src, want string }{
+		{"another folder on top", "internal/a.go", "package a\n", "internal: the top level is poller, server"},
+		{"another file on top", "a.go", "package a\n", "a.go: the top level is"},
 		{"long file", "poller/a.go", "package a\n" + strings.Repeat("\n", 500), "one noun a file"},
 		{"waiver without a reason", "poller/a.go", "//tidy:long\n\npackage a\n" + strings.Repeat("\n", 500), "one noun a file"},
 		{"long function", "poller/a.go", "package a\nfunc f(x int) {\n" + lines(79) + "}\n", "f has 81 lines"},
