@@ -27,7 +27,7 @@
 // clients do (U1 to U8: an honest connection, the process, its descriptors,
 // goroutines and heap, its log, its counters, the price of it all). When it
 // does not hold, the round's cases are played again one by one to find the one
-// that breaks it.
+// that breaks it; what breaks whoever is played is given up after a while.
 //
 // The package knows no server (but the names of roost's metrics) and imports none of this repository's.
 package torture

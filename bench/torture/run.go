@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -66,6 +65,8 @@ type runner struct {
 	process *process
 	watch   *watch
 	slots   chan struct{} // one token for each case being played, slow ones aside
+
+	pursued map[string]*pursuit // by invariant; of the goroutine that looks at the server
 
 	mu      sync.Mutex // guards the rest and the calls of report
 	report  func(Result)
@@ -210,33 +211,6 @@ func (r *runner) round(ctx context.Context, turns []turn) {
 	}
 	if faults := r.watch.check(false); len(faults) > 0 {
 		r.blame(ctx, turns, faults)
-	}
-}
-
-// blame plays the turns of a round in which an invariant broke once more, each
-// by itself, to find the one that breaks it.
-func (r *runner) blame(ctx context.Context, turns []turn, faults []broken) {
-	price := func(b broken) bool { return strings.HasPrefix(b.id, "U7/") }
-	if len(turns) == 1 && slices.ContainsFunc(faults, func(b broken) bool { return !price(b) }) {
-		r.broken(turns[0].String(), faults)
-		return
-	}
-	found := false
-	for _, t := range turns {
-		if ctx.Err() != nil || found && !r.watch.alive() {
-			return
-		}
-		b := &Bench{o: r.o, process: r.process}
-		b.play(&t.c, t.m) // it was judged before
-		if again := r.watch.check(false); len(again) > 0 {
-			found = true
-			r.broken(t.String(), again)
-		}
-	}
-	// Prices are noisy on a busy machine: what nobody pays a second time is nobody's fault.
-	faults = slices.DeleteFunc(faults, price)
-	if !found && len(faults) > 0 {
-		r.broken(fmt.Sprintf("one of %d cases, from %v to %v", len(turns), turns[0], turns[len(turns)-1]), faults)
 	}
 }
 
