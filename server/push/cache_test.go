@@ -82,6 +82,7 @@ func TestCacheMissesAreToldOnce(t *testing.T) {
 		if _, no := a.join("cache-x", 0, nil, catchUp{}); no != nil {
 			t.Fatal(no)
 		}
+		a.hub.notices.tell()
 	}
 	join()
 	join()

@@ -69,7 +69,6 @@ func (a *app) join(name string, loop int, who *identity, ask catchUp) (j joined,
 	}
 	s.mu.Unlock()
 	wakeAll(asleep)
-	a.hub.notices.tell()
 	return j, nil
 }
 
@@ -105,7 +104,6 @@ func (a *app) leave(r *roster, m *member) {
 	}
 	s.mu.Unlock()
 	wakeAll(asleep)
-	a.hub.notices.tell()
 }
 
 // keep is what stays of an event when it was delivered.

@@ -177,6 +177,7 @@ func (m *machine) join(tab *machineTab, c *plainChannel) string {
 		who = &identity{id: tab.user, info: Quote("about " + tab.user)}
 	}
 	j, no := tab.session.join(tab.shard, c.name, who, catchUp{})
+	m.app.hub.notices.tell()
 	if no != nil || want.refused {
 		if (no != nil) != want.refused {
 			return fmt.Sprintf("refused %v, want %v", no != nil, want.refused)
@@ -201,6 +202,7 @@ func (m *machine) join(tab *machineTab, c *plainChannel) string {
 
 func (m *machine) leave(tab *machineTab, c *plainChannel) string {
 	tab.session.leave(tab.shard, tab.session.index(c.name))
+	m.app.hub.notices.tell()
 	m.model.leave(c, tab.id)
 	// What the leaving itself made the others hear is not for the one who left.
 	wrong := m.compare(tab, c, false)

@@ -1,6 +1,8 @@
 package push
 
 import (
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -33,7 +35,8 @@ type Notice struct {
 // Notifier hears of everything that happens, at once and in order: what is told
 // of one channel is told in the order in which it came about. Notify is called by
 // one goroutine at a time, often that of a loop, which holds no lock. It must not
-// block and must not call the Hub.
+// block and must not call the Hub. A panic ends the connection that gave rise to
+// the call, if one did, and the program otherwise.
 type Notifier interface {
 	Notify(Notice)
 }
@@ -62,6 +65,8 @@ func (n *notices) add(notice Notice) {
 }
 
 // tell empties the line, unless somebody else is at it and will see to the rest.
+// It may panic, so whatever the occurrences are about has to be done with. The
+// line is empty even then, or a Notifier that always panics would make it grow.
 func (n *notices) tell() {
 	if n.to == nil {
 		return
@@ -72,16 +77,28 @@ func (n *notices) tell() {
 		return
 	}
 	n.telling = true
-	defer func() { n.telling = false }() // for whoever is next, should a Notifier panic
+	defer func() { n.telling = false }()
+	failure := ""
 	for n.queue.len() > 0 {
-		n.notify(n.queue.pop())
+		if f := n.notify(n.queue.pop()); failure == "" {
+			failure = f
+		}
+	}
+	if failure != "" {
+		panic(failure)
 	}
 }
 
 // notify tells one occurrence without the lock, which is held again whatever
-// comes of it.
-func (n *notices) notify(notice Notice) {
+// comes of it. It returns how the Notifier panicked, and where.
+func (n *notices) notify(notice Notice) (failure string) {
 	n.mu.Unlock()
 	defer n.mu.Lock()
+	defer func() {
+		if p := recover(); p != nil {
+			failure = fmt.Sprintf("push: the Notifier panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
 	n.to.Notify(notice)
+	return ""
 }

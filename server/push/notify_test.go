@@ -2,10 +2,16 @@ package push
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/roost-ws/roost/server"
+	"github.com/roost-ws/roost/server/push/internal/pushtest"
 )
 
 // record is a Notifier that remembers, in few words.
@@ -93,7 +99,7 @@ type notifierFunc func(Notice)
 func (f notifierFunc) Notify(n Notice) { f(n) }
 
 // A Notifier that panics costs what called it, which recovers; it must not leave
-// the line locked, or unlocked twice, which ends the process.
+// the line locked, or unlocked twice, which ends the process, nor anything in it.
 func TestNotifierPanics(t *testing.T) {
 	var told []string
 	n := notices{now: time.Now, to: notifierFunc(func(notice Notice) {
@@ -106,14 +112,65 @@ func TestNotifierPanics(t *testing.T) {
 	n.add(Notice{Channel: "b"})
 	func() {
 		defer func() {
-			if recover() == nil {
-				t.Error("nobody hears of the panic")
+			if p := fmt.Sprint(recover()); !strings.Contains(p, "oops") || !strings.Contains(p, "notify_test.go") {
+				t.Errorf("recovered %q: want the panic, and where it was", p)
 			}
 		}()
 		n.tell()
 	}()
-	n.tell()
 	if !slices.Equal(told, []string{"a", "b"}) {
 		t.Errorf("told of %q", told)
+	}
+	n.add(Notice{Channel: "c"})
+	if n.tell(); !slices.Equal(told, []string{"a", "b", "c"}) {
+		t.Errorf("told of %q", told)
+	}
+}
+
+// Row R5: a Notifier that panics, when a client comes or when it goes, ends that
+// connection, and nothing of it stays.
+func TestNothingIsLeftWhenANotifierPanics(t *testing.T) {
+	for _, when := range []string{ChannelOccupied, MemberAdded, MemberRemoved, ChannelVacated} {
+		t.Run(when, func(t *testing.T) {
+			var panics atomic.Int32
+			h, err := New(Config{Apps: []App{testApp}, Notifier: notifierFunc(func(n Notice) {
+				if n.Name == when && strings.HasPrefix(n.Channel, "presence-") {
+					panics.Add(1)
+					panic("oops")
+				}
+			})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv, err := h.NewServer(server.Config{Loops: 2, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr, err := srv.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer srv.Close()
+			c, id := pushtest.Connect(t, addr, "key")
+			c.SignIn("key", "secret", id, `{"id":"a","watchlist":["b"]}`)
+			for _, channel := range []string{"one", "two", "three"} {
+				c.Send(`{"event":"pusher:subscribe","data":{"channel":"` + channel + `"}}`)
+			}
+			for _, channel := range []string{"presence-1", "presence-2"} {
+				c.SubscribeAs("key", "secret", id, channel, `{"user_id":"a"}`)
+			}
+			a := h.apps.Load().byID[testApp.ID]
+			if when == MemberRemoved || when == ChannelVacated {
+				eventually(t, "5 subscriptions", func() bool { return h.Stats().Subscriptions == 5 })
+				c.Drop()
+			}
+			eventually(t, "the end of the connection", func() bool {
+				st := h.Stats()
+				a.users.mu.Lock()
+				defer a.users.mu.Unlock()
+				return panics.Load() > 0 && st.Connections+int64(st.Channels)+st.Subscriptions+st.VouchedBytes+h.further.taken.Load() == 0 &&
+					a.connections.Load() == 0 && len(a.users.byID) == 0
+			})
+		})
 	}
 }

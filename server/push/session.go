@@ -70,6 +70,7 @@ func sessionOf(c *server.Conn) *session {
 func (h *Hub) open(c *server.Conn, r *server.Request) {
 	if c.Streaming() {
 		h.openStream(c)
+		h.notices.tell()
 		return
 	}
 	a, no := h.apps.Load().admit(r.Path(), r.Query())
@@ -140,6 +141,7 @@ func (h *Hub) close(c *server.Conn) {
 	s.app.connections.Add(-1)
 	h.connections.Add(-1)
 	s.app.show(WatchDisconnected, func() Happening { return Happening{SocketID: h.socketID(c).String()} })
+	h.notices.tell() // last: it may panic
 }
 
 // message serves one message of a client.

@@ -30,6 +30,7 @@ func (h *Hub) subscribe(s *session, data JSON) {
 	if no != nil {
 		_ = s.conn.Send(server.Text, appendSubscriptionError(nil, d.channel, *no))
 	}
+	h.notices.tell()
 }
 
 // enter subscribes s to a channel that admits it, and tells it what it starts from.
@@ -179,6 +180,7 @@ func (h *Hub) unsubscribe(s *session, data JSON) {
 	}
 	if i := s.index(name); i >= 0 {
 		s.leave(h.shards[s.conn.Loop()], i)
+		h.notices.tell()
 	}
 }
 
