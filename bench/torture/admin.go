@@ -132,6 +132,7 @@ const (
 	closesFigure     = "roost_closes_total"
 	panicsFigure     = "roost_panics_total"
 	messagesFigure   = "roost_messages_received_total"
+	publishedFigure  = "roost_published_total"
 	alertsFigure     = "roost_tls_failures_total"
 	answersFigure    = "roost_http_refusals_total" // by status; those of handshakes have the others
 )

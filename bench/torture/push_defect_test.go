@@ -22,10 +22,11 @@ import (
 type bender struct {
 	server string // host:port
 	bend   func(c *bent, op byte, message string)
+	relay  func(client io.Writer, in *bufio.Reader) // brings responses; nil: as they are
+	alone  func(client net.Conn)                    // serves who comes when the server is gone; nil: nobody
 
 	mu    sync.Mutex // guards the rest
 	conns []*bent    // with their WebSocket open
-
 }
 
 // bent is one client of a bender, whose frames are changed on their way.
@@ -49,12 +50,16 @@ func (c *bent) say(op byte, message string) {
 // startBender serves until the test ends.
 func startBender(t *testing.T, server string, bend func(c *bent, op byte, message string)) (url string) {
 	t.Helper()
+	return (&bender{server: server, bend: bend}).start(t)
+}
+
+func (b *bender) start(t *testing.T) (url string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	b := &bender{server: server, bend: bend}
 	go func() {
 		for {
 			client, err := ln.Accept()
@@ -71,6 +76,9 @@ func (b *bender) serve(client net.Conn) {
 	defer client.Close()
 	upstream, err := net.Dial("tcp", b.server)
 	if err != nil {
+		if b.alone != nil {
+			b.alone(client)
+		}
 		return
 	}
 	go func() { // what clients say is not touched; an end of theirs is one for both
@@ -80,7 +88,11 @@ func (b *bender) serve(client net.Conn) {
 	defer upstream.Close()
 	in := bufio.NewReader(upstream)
 	if head, err := in.Peek(12); err != nil || string(head[9:]) != "101" {
-		io.Copy(client, in)
+		if b.relay != nil {
+			b.relay(client, in)
+		} else {
+			io.Copy(client, in)
+		}
 		return
 	}
 	for line := ""; line != "\r\n"; {

@@ -101,7 +101,7 @@ func TestRoostEcho(t *testing.T) {
 			t.Logf("%d cases, %d runs in %.1f s", s.Cases, s.Runs, s.Millis/1000)
 		})
 	}
-	t.Run("stop", func(t *testing.T) { stopRoosts(t, binary, secured, roots) })
+	t.Run("stop", func(t *testing.T) { stopEchoes(t, binary, secured, roots) })
 }
 
 // build is the program that is tested, which several tests want.

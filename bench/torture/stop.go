@@ -20,13 +20,13 @@ type Stopping struct {
 
 	Window time.Duration // over which its clients are told, evenly
 	Grace  time.Duration // how much longer than that the process may take
-	Codes  []uint16      // of its Close frames; 1001 and 1012
+	Codes  []uint16      // of its Close frames; 1001 and 1012, or 4200 of a server of the Pusher Channels protocol
 	Rude   bool          // some clients never answer its Close, or never read it: Grace has to allow for them
 	AtOnce bool          // it does not wait for its clients: they are cut, and told nothing
 }
 
 // Stop has a server end while clients of every kind are there, and judges how it
-// does: rows S1 to S5, and of the invariants those that can hold of a process that
+// does: rows S1 to S6, and of the invariants those that can hold of a process that
 // is over. Honest clients talk to it until they are told to go.
 func Stop(ctx context.Context, o Options, s Stopping, report func(Result)) (*Summary, error) {
 	if err := o.prepare(); err != nil {
@@ -34,6 +34,9 @@ func Stop(ctx context.Context, o Options, s Stopping, report func(Result)) (*Sum
 	}
 	if s.Codes == nil {
 		s.Codes = []uint16{1001, 1012}
+		if o.Push != nil {
+			s.Codes = []uint16{4200}
+		}
 	}
 	r := &runner{o: &o, report: report}
 	if o.Pid != 0 {
@@ -81,12 +84,16 @@ type leaving struct {
 	code             int
 	last             figures       // the last that its counters said
 	cpu              time.Duration // the last that the kernel said of its process
-	echoes           int64         // that clients had got when the counters were read last
+	echoes           int64         // messages that had been answered when the counters were read last
+	published        int           // calls that had been
 
-	mu     sync.Mutex // guards the rest
-	told   []time.Time
-	faults map[string][]*guest // by what they are about
-	heard  int64               // echoes, in all
+	channel string // of the events, where there are such
+
+	mu       sync.Mutex // guards the rest
+	told     []time.Time
+	faults   map[string][]*guest // by what they are about
+	heard    int64               // messages that were answered, in all
+	accepted []accepted          // events
 }
 
 // guest is a client that is there when the server ends, or comes then.
@@ -97,8 +104,10 @@ type guest struct {
 	id    string // of what it judges
 	err   error
 
-	served int       // echoes since the signal
+	served int       // answers since the signal
 	told   time.Time // when its Close frame came
+	news   *hearing  // of a subscriber: what it has heard
+	body   []byte    // of a call that has begun: what is to come
 }
 
 // What the ending is judged by, in words.
@@ -115,6 +124,8 @@ var endings = map[string]string{
 	"S4/mute":       "who does not answer is told like others",
 	"S5/handshakes": "handshakes that had begun end in a response, or in an end",
 	"S5/knocking":   "who comes meanwhile is served and told, or refused; nobody waits in silence",
+	"S6/delivered":  "subscribers get every event that was accepted before they were told to go, in order",
+	"S6/calls":      "calls that had begun are served; later ones are refused with 503, or not taken",
 	"F21/crossing":  "Close frames that cross: one each",
 	"U3/address":    "nothing listens any more",
 	"U5/log":        "few lines, no stack, nothing that a terminal obeys",
@@ -197,10 +208,10 @@ func (e *leaving) sample(ctx context.Context) {
 	}
 	if a := e.watch.admin; a != nil {
 		e.mu.Lock()
-		heard := e.heard
+		heard, published := e.heard, len(e.accepted)
 		e.mu.Unlock()
 		if f, err := a.figures(ctx, false); err == nil {
-			e.last, e.echoes = f, heard
+			e.last, e.echoes, e.published = f, heard, published
 		}
 	}
 }
@@ -216,6 +227,7 @@ func (e *leaving) judge(r *runner) {
 	}
 	found := map[string]string{ends: e.judgeEnd()}
 	if !e.AtOnce {
+		e.judgeDelivery()
 		for _, g := range e.guests {
 			found[g.id] = ""
 		}
@@ -269,7 +281,7 @@ func (e *leaving) judgeService() string {
 		}
 	}
 	if served < late/2 {
-		return fmt.Sprintf("%d of %d clients that were told late had an echo between the signal and then", served, late)
+		return fmt.Sprintf("%d of %d clients that were told late had an answer between the signal and then", served, late)
 	}
 	return ""
 }
@@ -295,7 +307,12 @@ func (e *leaving) judgeCounters() string {
 	first, last := e.watch.last.figures, e.last
 	if _, shown := first[messagesFigure]; shown {
 		if got := int64(last[messagesFigure] - first[messagesFigure]); got != e.echoes {
-			return fmt.Sprintf("%s grew by %d when clients had %d echoes", messagesFigure, got, e.echoes)
+			return fmt.Sprintf("%s grew by %d when %d had been answered", messagesFigure, got, e.echoes)
+		}
+	}
+	if _, shown := first[publishedFigure]; shown {
+		if got := int(last[publishedFigure] - first[publishedFigure]); got < e.published {
+			return fmt.Sprintf("%s grew by %d when %d events had been accepted", publishedFigure, got, e.published)
 		}
 	}
 	for _, code := range e.Codes {

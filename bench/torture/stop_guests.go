@@ -35,6 +35,11 @@ func (e *leaving) gather() error {
 			}
 		}
 	}
+	if e.o.Push != nil {
+		if err := e.gatherPush(); err != nil {
+			return err
+		}
+	}
 	e.most = len(e.guests)
 	if e.Rude {
 		for range 2 {
@@ -62,7 +67,7 @@ func (e *leaving) enter(kind, id string, opens, part func(g *guest) error) error
 		return fmt.Errorf("torture: %s cannot come: %w", kind, err)
 	}
 	group := &e.all
-	if id == "S4/mute" || kind == "a client that takes its time" {
+	if id == "S4/mute" || kind == "a client that takes its time" || kind == publisher {
 		group = &e.stay
 	}
 	e.begin(group, g, part)
@@ -76,36 +81,34 @@ func (e *leaving) opens(g *guest) (err error) {
 	return err
 }
 
-// echo counts what the server has served.
-func (e *leaving) echo() {
+// answered counts messages that the server has served.
+func (e *leaving) answered(messages int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.heard++
+	e.heard += int64(messages)
 }
 
 // until is how long a client waits for what has to come before the end.
 func (e *leaving) until() time.Duration {
-	select {
-	case <-e.begun:
+	if e.isBegun() {
 		return e.Window + e.Grace + e.o.Timeout
-	default:
-		return e.o.Timeout
 	}
+	return e.o.Timeout
 }
 
-// talks sends a message and waits for its echo, until it is told to go. A message
-// that was on its way when the Close frame came may have no echo; one that had
-// time to arrive must have it.
+// talks says a word and waits for its answer, until it is told to go. A word that
+// was on its way when the Close frame came may have none; one that had time to
+// arrive must have it.
 func (e *leaving) talks(g *guest) error {
 	for n := 0; ; n++ {
-		message := g.bench.control("until the end") + fmt.Sprint(" ", n)
+		say, answer := e.o.dialect.word(g.bench.control("until the end") + fmt.Sprint(" ", n))
 		sent, late := time.Now(), e.isOver()
-		g.c.write(wireOf(text(message)).Bytes)
-		if told, err := e.echoOrClose(g, message, sent); told || err != nil {
+		g.c.write(wireOf(say...).Bytes)
+		if told, err := e.answerOrClose(g, answer, len(say), sent); told || err != nil {
 			return err
 		}
 		if late {
-			return &mismatch{"an echo when the process had ended", "the end"}
+			return &mismatch{"an answer when the process had ended", "the end"}
 		}
 		if event := g.c.next(30 * time.Millisecond); event.Kind != Silence {
 			return e.farewell(g, event)
@@ -122,20 +125,18 @@ func (e *leaving) isOver() bool {
 	}
 }
 
-// echoOrClose takes the echo of a message, or the Close frame that crossed it.
-func (e *leaving) echoOrClose(g *guest, message string, sent time.Time) (told bool, err error) {
+// answerOrClose takes the answer to so many messages, or the Close frame that crossed them.
+func (e *leaving) answerOrClose(g *guest, answer expect, messages int, sent time.Time) (told bool, err error) {
 	event := g.c.next(e.until())
-	if wantText(message).meets(event) {
-		e.echo()
-		select {
-		case <-e.begun:
+	if answer.meets(event) {
+		e.answered(messages)
+		if e.isBegun() {
 			g.served++
-		default:
 		}
 		return false, nil
 	}
 	if waited := time.Since(sent); event.Kind == Close && waited > e.o.Delay {
-		return true, &mismatch{fmt.Sprintf("%v, %v after a message that was never answered", event, waited.Round(time.Millisecond)), "its echo"}
+		return true, &mismatch{fmt.Sprintf("%v, %v after a message that was never answered", event, waited.Round(time.Millisecond)), answer.String()}
 	}
 	return true, e.farewell(g, event)
 }
@@ -162,11 +163,18 @@ func (e *leaving) waits(g *guest) error {
 
 const halfMessage = "a message that had begun when the server was told to end"
 
+// half is a message that is sent in two parts, what else is said, and the answer.
+func (e *leaving) half() (message string, rest []part, answer expect) {
+	say, answer := e.o.dialect.word(halfMessage)
+	return string(say[0].(Frame).Payload), say[1:], answer
+}
+
 func (e *leaving) beginsMessage(g *guest) error {
 	if err := e.opens(g); err != nil {
 		return err
 	}
-	return g.c.write(wireOf(more(text(halfMessage[:10]))).Bytes)
+	message, _, _ := e.half()
+	return g.c.write(wireOf(more(text(message[:10]))).Bytes)
 }
 
 func (e *leaving) endsMessage(g *guest) error {
@@ -174,8 +182,9 @@ func (e *leaving) endsMessage(g *guest) error {
 	if event := g.c.next(rand.N(e.Window/4 + 1)); event.Kind != Silence {
 		return e.farewell(g, event)
 	}
-	g.c.write(wireOf(cont(halfMessage[10:])).Bytes)
-	if told, err := e.echoOrClose(g, halfMessage, time.Now()); told || err != nil {
+	message, rest, answer := e.half()
+	g.c.write(wireOf(append([]part{cont(message[10:])}, rest...)...).Bytes)
+	if told, err := e.answerOrClose(g, answer, 1+len(rest), time.Now()); told || err != nil {
 		return err
 	}
 	return e.waits(g)
@@ -186,6 +195,15 @@ const pipelined, pipelinedSize = 64, 8 << 10
 
 func pipelinedMessage(i int) []byte { return fmt.Appendf(nil, "%0*d", pipelinedSize, i) }
 
+// pipelined is one of these words; a channel's name is short.
+func (e *leaving) pipelined(i int) ([]part, expect) {
+	message := pipelinedMessage(i)
+	if e.o.Push != nil {
+		message = message[pipelinedSize-100:]
+	}
+	return e.o.dialect.word(string(message))
+}
+
 func (e *leaving) sendsMuch(g *guest) error {
 	if err := e.opens(g); err != nil {
 		return err
@@ -194,7 +212,10 @@ func (e *leaving) sendsMuch(g *guest) error {
 	g.c.pause()
 	var w Wire
 	for i := range pipelined {
-		dataFrame(opText, pipelinedMessage(i)).appendPart(&w)
+		say, _ := e.pipelined(i)
+		for _, p := range say {
+			p.appendPart(&w)
+		}
 	}
 	return g.c.write(w.Bytes)
 }
@@ -209,10 +230,11 @@ func (e *leaving) hearsMuch(g *guest) error {
 		if i > 0 && event.Kind == Close {
 			return e.farewell(g, event)
 		}
-		if want := wantData(opText, pipelinedMessage(i)); !want.meets(event) {
+		say, want := e.pipelined(i)
+		if !want.meets(event) {
 			return &mismatch{fmt.Sprintf("%v%s for message %d of %d", event, want.differ(event), i+1, pipelined), want.String()}
 		}
-		e.echo()
+		e.answered(len(say))
 	}
 	return e.waits(g)
 }
@@ -243,6 +265,9 @@ func (e *leaving) served(g *guest) error {
 	event := g.c.next(e.patient())
 	if event.Kind != Response || event.Status != 101 {
 		return e.refusal(g, event)
+	}
+	if told, err := e.greeted(g); told || err != nil {
+		return err
 	}
 	return e.talks(g)
 }
@@ -306,8 +331,16 @@ func (e *leaving) fills(g *guest) error {
 	if err := e.opens(g); err != nil {
 		return err
 	}
+	if e.o.Push != nil {
+		if err := e.joins(g); err != nil {
+			return err
+		}
+	}
 	g.c.tcp.SetReadBuffer(smallBuffer)
 	g.c.pause()
+	if e.o.Push != nil {
+		return nil // the events are what waits for it
+	}
 	g.c.limit = 200 * time.Millisecond // a server that stops reading is right, too
 	message := wireOf(dataFrame(opBinary, noise(64<<10))).Bytes
 	for range 128 {

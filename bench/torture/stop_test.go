@@ -14,31 +14,43 @@ import (
 	"time"
 )
 
-// stopRoosts plays rows S1 to S5: roost echo is told to end while clients of every
+// ended is a roost that is told to end.
+type ended struct {
+	name  string
+	args  []string
+	stop  Stopping
+	twice bool // a second signal follows
+}
+
+const stopWindow = 2 * time.Second
+
+var polite = Stopping{Window: stopWindow, Grace: 3 * time.Second}
+
+// stopEchoes plays rows S1 to S5: roost echo is told to end while clients of every
 // kind are there. What is left of the invariants must hold of that, too.
-func stopRoosts(t *testing.T, binary string, secured []string, roots *x509.CertPool) {
+func stopEchoes(t *testing.T, binary string, secured []string, roots *x509.CertPool) {
 	t.Parallel()
-	const window = 2 * time.Second
-	polite := Stopping{Window: window, Grace: 3 * time.Second}
-	var all sync.WaitGroup
-	defer all.Wait() // they wait for deadlines, side by side
-	for _, c := range []struct {
-		name  string
-		args  []string
-		stop  Stopping
-		twice bool // a second signal follows
-	}{
+	stopRoosts(t, binary, "echo", 13, Options{Roots: roots}, []ended{
 		{name: "workers", stop: polite},
 		{name: "inline", args: []string{"--inline"}, stop: polite},
 		{name: "tls", args: slices.Concat(secured, []string{"--inline"}), stop: polite},
 		// Clients that do not answer are given five seconds when the window is over.
-		{name: "rude", args: []string{"--inline"}, stop: Stopping{Window: window, Grace: 5*time.Second + stall, Rude: true}},
+		{name: "rude", args: []string{"--inline"}, stop: Stopping{Window: stopWindow, Grace: 5*time.Second + stall, Rude: true}},
 		{name: "twice", stop: Stopping{Grace: stall, Code: 1, Rude: true, AtOnce: true}, twice: true},
-	} {
-		r := launchRoost(t, binary, "", "echo", append(c.args, "--drain", window.String())...)
-		scheme := "ws"
+	})
+}
+
+// stopRoosts ends some roosts, each of which is judged by as many things at least.
+func stopRoosts(t *testing.T, binary, command string, least int, o Options, roosts []ended) {
+	var all sync.WaitGroup
+	defer all.Wait() // they wait for deadlines, side by side
+	for _, c := range roosts {
+		r := launchRoost(t, binary, "", command, append(c.args, "--drain", stopWindow.String())...)
+		o := o
+		o.URL, o.Pid, o.Admin, o.Log = "ws://"+r.addr, r.pid, "http://"+r.admin, r.log
+		o.Timeout, o.Delay = 20*time.Second, stall
 		if slices.Contains(c.args, "--tls-cert") {
-			scheme = "wss"
+			o.URL = "wss://" + r.addr
 		}
 		c.stop.Ended = r.ended
 		c.stop.Signal = func() error {
@@ -50,10 +62,7 @@ func stopRoosts(t *testing.T, binary string, secured []string, roots *x509.CertP
 			return err
 		}
 		all.Go(func() {
-			s, err := Stop(t.Context(), Options{
-				URL: scheme + "://" + r.addr + "/torture", Roots: roots, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
-				Timeout: 20 * time.Second, Delay: stall,
-			}, c.stop, func(r Result) {
+			s, err := Stop(t.Context(), o, c.stop, func(r Result) {
 				if !r.OK {
 					t.Errorf("%s: %v", c.name, r)
 				}
@@ -62,7 +71,7 @@ func stopRoosts(t *testing.T, binary string, secured []string, roots *x509.CertP
 				t.Errorf("%s: %v", c.name, err)
 				return
 			}
-			if least := 13; s.Cases < least && !c.stop.AtOnce {
+			if s.Cases < least && !c.stop.AtOnce {
 				t.Errorf("%s: only %d things were judged, want %d", c.name, s.Cases, least)
 			}
 			t.Logf("%s: %d things judged; it took %.1f s to end", c.name, s.Cases, s.Millis/1000)
