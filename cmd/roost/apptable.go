@@ -55,6 +55,7 @@ type limitsTable struct {
 	PresenceMembers       quantity `toml:"presence_members"`
 	Member                size     `toml:"member"`
 	ClientEventsPerSecond quantity `toml:"client_events_per_second"`
+	MemberJoinsPerSecond  quantity `toml:"member_joins_per_second"`
 	CallsPerSecond        quantity `toml:"calls_per_second"`
 	Cache                 size     `toml:"cache"`
 	HistoryChannels       quantity `toml:"history_channels"`
@@ -124,6 +125,7 @@ func (t *appTable) app(f *file) (push.App, error) {
 			PresenceMembers:       t.Limits.PresenceMembers.n,
 			MemberBytes:           int(t.Limits.Member.byteSize),
 			ClientEventsPerSecond: t.Limits.ClientEventsPerSecond.n,
+			MemberJoinsPerSecond:  t.Limits.MemberJoinsPerSecond.n,
 			CallsPerSecond:        t.Limits.CallsPerSecond.n,
 			CacheBytes:            int(t.Limits.Cache.byteSize),
 			HistoryChannels:       t.Limits.HistoryChannels.n,

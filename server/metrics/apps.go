@@ -86,6 +86,7 @@ func (a apps) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(a.limit, prometheus.CounterValue, float64(s.TooMany), s.ID, a.port, "api")
 		ch <- prometheus.MustNewConstMetric(a.limit, prometheus.CounterValue, float64(s.TooManyEvents), s.ID, a.port, "client_events")
+		ch <- prometheus.MustNewConstMetric(a.limit, prometheus.CounterValue, float64(s.TooManyJoins), s.ID, a.port, "member_joins")
 	}
 }
 
@@ -116,6 +117,7 @@ func (s *appStats) add(other *appStats) {
 	s.AppStats.Sent += other.AppStats.Sent
 	s.SentBytes += other.SentBytes
 	s.TooManyEvents += other.TooManyEvents
+	s.TooManyJoins += other.TooManyJoins
 	s.RefusedConnections += other.RefusedConnections
 	s.Calls += other.Calls
 	s.TooMany += other.TooMany

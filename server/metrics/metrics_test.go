@@ -112,6 +112,7 @@ func TestEveryFigureIsShown(t *testing.T) {
 	has(t, text, "appStats", fields)
 	line(t, text, fmt.Sprintf(`x_connected{app_id="42",port="6001"} %d`, fields["AppStats.Connections"]))
 	line(t, text, fmt.Sprintf(`x_rate_limit_triggered_total{app_id="42",limiter="api",port="6001"} %d`, fields["CallStats.TooMany"]))
+	line(t, text, fmt.Sprintf(`x_rate_limit_triggered_total{app_id="42",limiter="member_joins",port="6001"} %d`, fields["AppStats.TooManyJoins"]))
 }
 
 // A drain's progress goes from 0 to 1, also where there was nobody.

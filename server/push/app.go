@@ -73,6 +73,9 @@ type AppLimits struct {
 	MemberBytes int
 	// ClientEventsPerSecond is how many one connection may send. Default 10.
 	ClientEventsPerSecond int
+	// MemberJoinsPerSecond is how many presence channels one connection may join,
+	// once it has joined as many at once as it may have channels. Default 10.
+	MemberJoinsPerSecond int
 	// CallsPerSecond is how many calls of the HTTP API are served; more get 429.
 	// By default there is no limit.
 	CallsPerSecond int
@@ -98,6 +101,7 @@ const (
 	DefaultPresenceMembers       = 100
 	DefaultMemberBytes           = 2 << 10
 	DefaultClientEventsPerSecond = 10
+	DefaultMemberJoinsPerSecond  = 10
 	DefaultCacheBytes            = 64 << 20
 	DefaultHistoryChannels       = 100_000
 	DefaultHistoryChannelBytes   = 256 << 10
@@ -121,7 +125,7 @@ func (a *App) check() error {
 	case a.Secret == "":
 		return fmt.Errorf("app %s: no secret", a.ID)
 	case min(l.Connections, l.ChannelsPerConnection, l.DataBytes, l.ChannelsPerEvent, l.PresenceMembers,
-		l.MemberBytes, l.ClientEventsPerSecond, l.CallsPerSecond, l.CacheBytes,
+		l.MemberBytes, l.ClientEventsPerSecond, l.MemberJoinsPerSecond, l.CallsPerSecond, l.CacheBytes,
 		l.HistoryChannels, l.HistoryChannelBytes, l.HistoryBytes) < 0:
 		return fmt.Errorf("app %s: a limit is negative", a.ID)
 	case a.AuthorisedWithin < 0:
@@ -159,6 +163,7 @@ func (a App) withDefaults() App {
 	l.PresenceMembers = cmp.Or(l.PresenceMembers, DefaultPresenceMembers)
 	l.MemberBytes = cmp.Or(l.MemberBytes, DefaultMemberBytes)
 	l.ClientEventsPerSecond = cmp.Or(l.ClientEventsPerSecond, DefaultClientEventsPerSecond)
+	l.MemberJoinsPerSecond = cmp.Or(l.MemberJoinsPerSecond, DefaultMemberJoinsPerSecond)
 	l.CacheBytes = cmp.Or(l.CacheBytes, DefaultCacheBytes)
 	l.HistoryChannels = cmp.Or(l.HistoryChannels, DefaultHistoryChannels)
 	l.HistoryChannelBytes = cmp.Or(l.HistoryChannelBytes, DefaultHistoryChannelBytes)

@@ -25,6 +25,7 @@ type app struct {
 	traffic       traffic
 	published     atomic.Uint64
 	tooManyEvents atomic.Uint64            // client events over the rate
+	tooManyJoins  atomic.Uint64            // of presence channels, over the rate
 	refused       atomic.Uint64            // connections over a limit
 	watchers      atomic.Pointer[[]*Watch] // replaced as a whole; nil while nobody watches
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/roost-ws/roost/server/push/internal/pushtest"
 )
@@ -180,4 +181,59 @@ func TestCountOnlyPresence(t *testing.T) {
 	b.Drop()
 	a.Expect(count(1))
 	r.expect(t, "channel_occupied "+room, "subscription_count "+room+" 1", "subscription_count "+room+" 2", "subscription_count "+room+" 1")
+}
+
+// Row B8: a client that comes and goes as fast as it can is announced as often as
+// it may have channels, then ten times a second; it stays what it is and does all
+// else, and those who are told see comings and goings in turns.
+func TestMemberJoinRate(t *testing.T) {
+	room := App{ID: "1", Key: "key", Secret: "secret", Limits: AppLimits{ChannelsPerConnection: 20}}
+	h, err := New(Config{Apps: []App{room}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := newTestClock(h)
+	addr := serve(t, h)
+	watcher, _ := joinPresence(t, addr, "presence-x", `{"user_id":"w"}`)
+	c, id := pushtest.Connect(t, addr, "key")
+	c.SubscribeAs("key", "secret", id, "presence-stays", `{"user_id":"a"}`)
+	c.Next()
+	flap := func(allowed int) {
+		t.Helper()
+		for range allowed {
+			c.SubscribeAs("key", "secret", id, "presence-x", `{"user_id":"a"}`)
+			c.Expect(succeeded("presence-x", `{"presence":{"ids":["a","w"],"hash":{"a":null,"w":null},"count":2}}`))
+			c.Send(`{"event":"pusher:unsubscribe","data":{"channel":"presence-x"}}`)
+			watcher.Expect(memberEvent("member_added", "presence-x", `{"user_id":"a","user_info":null}`))
+			watcher.Expect(memberEvent("member_removed", "presence-x", `{"user_id":"a"}`))
+		}
+		for range 3 {
+			c.SubscribeAs("key", "secret", id, "presence-x", `{"user_id":"a"}`)
+			c.Expect(`{"event":"pusher:subscription_error","channel":"presence-x","data":{"type":"LimitReached","error":"A connection may join presence channels 10 times in a second","status":4100}}`)
+		}
+		watcher.Ping()
+	}
+	flap(19)
+	clock.advance(time.Second)
+	flap(10)
+	c.Subscribe("news") // which nobody is told of
+	c.SubscribeAs("key", "secret", id, "presence-stays", `{"user_id":"a"}`)
+	c.Expect(succeeded("presence-stays", `{"presence":{"ids":["a"],"hash":{"a":null},"count":1}}`))
+	if got := h.AppStats()[0].TooManyJoins; got != 6 {
+		t.Errorf("%d are counted as refused, want 6", got)
+	}
+	joinPresence(t, addr, "presence-x", `{"user_id":"b"}`) // each connection has its own allowance
+	watcher.Expect(memberEvent("member_added", "presence-x", `{"user_id":"b","user_info":null}`))
+	clock.advance(time.Hour) // rest earns nothing beyond the burst
+	flapped := 0
+	for range 30 {
+		c.SubscribeAs("key", "secret", id, "presence-y", `{"user_id":"a"}`)
+		if strings.Contains(c.Next(), "subscription_succeeded") {
+			flapped++
+		}
+		c.Send(`{"event":"pusher:unsubscribe","data":{"channel":"presence-y"}}`)
+	}
+	if flapped != 20 {
+		t.Errorf("joined %d times after an hour, want 20", flapped)
+	}
 }

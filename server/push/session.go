@@ -22,6 +22,7 @@ type rare struct {
 	seats        []seat
 	user         *signedIn // nil until then
 	events       rate.Rate // of the client's own
+	joins        rate.Rate // of presence channels
 	unauthorised bool      // and due to become authorised
 	places       *places   // of a stream of several channels
 }

@@ -49,6 +49,12 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 		s.succeed(sh, name, &j)
 		return nil
 	}
+	kind := kindOf(name)
+	if kind.presence {
+		if no := s.mayJoin(); no != nil {
+			return no
+		}
+	}
 	j, no := s.join(sh, name, who, ask)
 	if no != nil {
 		return no
@@ -56,7 +62,6 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 	if ask.resume && j.past.id != (position{}) {
 		s.app.history.settled(j.past.recovered)
 	}
-	kind := kindOf(name)
 	if kind.private && s.rare != nil {
 		s.rare.unauthorised = false
 	}
@@ -72,6 +77,18 @@ func (s *session) enter(sh *shard, name string, who *identity, ask catchUp) *sub
 	}
 	s.replay(sh, name, &j.past)
 	return nil
+}
+
+// mayJoin says why s may not join a presence channel now. Whoever comes and goes is
+// announced to all others: one small message becomes as many as there are members.
+// There is no limit to leaving, because nobody leaves more often than they join.
+func (s *session) mayJoin() *subscriptionRefusal {
+	l := &s.app.config.Load().Limits
+	if s.rarely().joins.TakeOf(s.app.hub.now(), l.MemberJoinsPerSecond, max(l.ChannelsPerConnection, l.MemberJoinsPerSecond)) {
+		return nil
+	}
+	s.app.tooManyJoins.Add(1)
+	return &subscriptionRefusal{kindLimit, fmt.Sprintf("A connection may join presence channels %d times in a second", l.MemberJoinsPerSecond), 4100}
 }
 
 func appendCacheMiss(b []byte, channel string) []byte {

@@ -47,6 +47,7 @@ type AppStats struct {
 	Sent               uint64 // events times subscribers
 	SentBytes          uint64
 	TooManyEvents      uint64 // client events over the app's rate
+	TooManyJoins       uint64 // of presence channels, over the app's rate
 	RefusedConnections uint64 // over the app's or the server's number of connections
 }
 
@@ -73,6 +74,7 @@ func (a *app) stats() AppStats {
 		Channels:           a.directory.size(),
 		Published:          a.published.Load(),
 		TooManyEvents:      a.tooManyEvents.Load(),
+		TooManyJoins:       a.tooManyJoins.Load(),
 		RefusedConnections: a.refused.Load(),
 	}
 	for i := range a.traffic {

@@ -14,11 +14,14 @@ type Rate struct {
 
 // Take reports whether one more event is allowed at the time now, and if so
 // counts it. perSecond must be at least 1.
-func (r *Rate) Take(now time.Time, perSecond int) bool {
+func (r *Rate) Take(now time.Time, perSecond int) bool { return r.TakeOf(now, perSecond, perSecond) }
+
+// TakeOf is Take with another number at once than in each second that follows.
+func (r *Rate) TakeOf(now time.Time, perSecond, atOnce int) bool {
 	each := int64(time.Second) / int64(perSecond)
 	at := now.UnixNano()
 	paid := max(r.paid, at)
-	if paid-at > each*int64(perSecond-1) {
+	if paid-at > each*int64(atOnce-1) {
 		return false
 	}
 	r.paid = paid + each

@@ -33,6 +33,25 @@ func TestRateIsExact(t *testing.T) {
 	}
 }
 
+// What is allowed at once need not be what is allowed in each second.
+func TestRateOfManyAtOnce(t *testing.T) {
+	var r Rate
+	now := time.Unix(1_700_000_000, 0)
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 200}, {time.Second, 10}, {time.Second / 10, 1}, {19*time.Second + time.Second/2, 195}, {time.Hour, 200}} {
+		now = now.Add(step.after)
+		n := 0
+		for r.TakeOf(now, 10, 200) {
+			n++
+		}
+		if n != step.want {
+			t.Fatalf("%d were allowed after %v, want %d", n, step.after, step.want)
+		}
+	}
+}
+
 // A rate that changes meanwhile, as configurations do, holds from the next event on.
 func TestRateMayChange(t *testing.T) {
 	var r Rate
