@@ -70,7 +70,7 @@ func (t *apps) replace(hub *Hub, configs []App) (*apps, error) {
 		}
 		a := known[config.ID]
 		if a == nil {
-			a = &app{hub: hub}
+			a = &app{hub: hub, users: users{vouched: &hub.vouched}}
 		}
 		next.byID[config.ID], next.byKey[config.Key] = a, a
 	}

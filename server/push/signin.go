@@ -69,7 +69,7 @@ func (h *Hub) welcome(s *session, who *identity, watchlist []string, userData []
 	slices.Sort(watchlist)
 	watchlist = slices.Compact(watchlist)
 	user := &signedIn{*who, watchlist}
-	if !h.vouched.take(user.memory(), &h.vouched.users) {
+	if !h.vouched.take(user.most(), &h.vouched.users) {
 		return &refusal{codeOverCapacity, overVouched}
 	}
 	s.rarely().user = user

@@ -40,7 +40,7 @@ func (h *Hub) openStream(c *server.Conn) {
 	s.app.show(WatchConnected, func() Happening { return Happening{SocketID: h.socketID(c).String()} })
 	sh := h.shards[c.Loop()]
 	if user := req.user(); user != nil {
-		if !h.vouched.take(user.memory(), &h.vouched.users) {
+		if !h.vouched.take(user.most(), &h.vouched.users) {
 			refuse(c, &refusal{codeOverCapacity, overVouched})
 			return
 		}

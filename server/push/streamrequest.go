@@ -53,7 +53,7 @@ func (h *Hub) onStream(r *server.Request) (*server.Stream, *server.Refusal) {
 		switch user := req.user(); {
 		case !h.further.has(len(req.channels) - 1):
 			full = &refusal{codeOverCapacity, overSubscribed}
-		case user != nil && !h.vouched.has(user.memory(), &h.vouched.users):
+		case user != nil && !h.vouched.has(user.most(), &h.vouched.users):
 			full = &refusal{codeOverCapacity, overVouched}
 		default:
 			full = h.enter(req.app)

@@ -12,6 +12,8 @@ const MaxWatchlist = 100
 
 // users is who is signed in to an app, and who wants to know.
 type users struct {
+	vouched *vouched // the hub's
+
 	mu    sync.Mutex
 	byID  map[string]*user // guarded by mu, as is all below it
 	notes []*notes         // by loop; nil where nobody watches
@@ -24,9 +26,11 @@ type user struct {
 	watchers map[*session]*watcher // whose watchlists this user is on
 }
 
-// make returns the user with the given id, new if need be. u is locked.
+// make returns the user with the given id, new if need be. u is locked. The memory
+// of one who is new was taken; for one who is known that is given back.
 func (u *users) make(id string) *user {
 	if known := u.byID[id]; known != nil {
+		u.vouched.give(userMemory(id))
 		return known
 	}
 	if u.byID == nil {
@@ -41,11 +45,12 @@ func (u *users) make(id string) *user {
 func (u *users) forget(one *user) {
 	if len(one.sessions) == 0 && len(one.watchers) == 0 {
 		delete(u.byID, one.id)
+		u.vouched.give(userMemory(one.id))
 	}
 }
 
-// signIn makes s a connection of the user and a watcher of those on its list, and
-// returns which of them are online and which are not. What changes later is told
+// signIn makes s a connection of the user and a watcher of those on its list, for
+// which signedIn.most was taken, and returns which of them are online and which are not. What changes later is told
 // through the inbox of s's loop sh, on whose goroutine this is called, and so comes later.
 func (a *app) signIn(s *session, sh *shard, id string, watchlist []string) (online, offline []string) {
 	var onStack [8]*shard

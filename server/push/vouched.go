@@ -9,10 +9,12 @@ const (
 	seatBytes = 192
 	// memberBytes is a user on one.
 	memberBytes = 320
-	// userBytes is a connection that is signed in.
-	userBytes = 512
-	// watchBytes is an entry of its watchlist, with a user of whom nothing else is known.
-	watchBytes = 512
+	// signedInBytes is a connection that is signed in.
+	signedInBytes = 288
+	// watchBytes is an entry of its watchlist.
+	watchBytes = 160
+	// userBytes is a user who is signed in or watched, by however many.
+	userBytes = 256
 )
 
 // DefaultVouchedBytes is Config.VouchedBytes by default.
@@ -52,14 +54,26 @@ func (v *vouched) give(n int64) { v.taken.Add(-n) }
 // memory is what the backend said.
 func (who *identity) memory() int64 { return int64(len(who.id) + len(who.info.Raw())) }
 
-// memory is what having s signed in as u takes.
+// memory is what having a connection signed in as u takes, without the users.
 func (u *signedIn) memory() int64 {
-	n := userBytes + u.identity.memory()
+	n := signedInBytes + u.identity.memory()
 	for _, id := range u.watchlist {
 		n += watchBytes + int64(len(id))
 	}
 	return n
 }
+
+// most is memory with the users, as if nothing was known of any of them.
+func (u *signedIn) most() int64 {
+	n := u.memory() + userMemory(u.id)
+	for _, id := range u.watchlist {
+		n += userMemory(id)
+	}
+	return n
+}
+
+// userMemory is what a user takes of whom anything is known.
+func userMemory(id string) int64 { return userBytes + int64(len(id)) }
 
 // seatMemory is what one more connection of a user on a presence channel takes. ch is locked.
 func (ch *channel) seatMemory(who *identity) int64 {

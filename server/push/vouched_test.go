@@ -19,7 +19,7 @@ import (
 func TestVouchedBytesAreBounded(t *testing.T) {
 	const who, full = `{"user_id":"1","user_info":{"n":"x"}}`, `"type":"LimitReached","error":"The server is over its memory for members and users","status":4100`
 	member := int64(seatBytes + memberBytes + len("1") + len(`{"n":"x"}`))
-	user := int64(userBytes + len("u") + watchBytes + len("x"))
+	user := int64(signedInBytes+len("u")+watchBytes+len("x")) + userMemory("u") + userMemory("x")
 	h, addr := start(t, Config{Apps: []App{testApp}, VouchedBytes: int(member + seatBytes + user)})
 	list := func(count string) string {
 		return `{"presence":{"ids":["1"],"hash":{"1":{"n":"x"}},"count":` + count + `}}`
@@ -83,6 +83,35 @@ func TestVouchedBytesAreBounded(t *testing.T) {
 	eventually(t, "all is given back", func() bool { return h.Stats().VouchedBytes == 0 })
 }
 
+// A user counts once, whoever watches them and however they signed in, and for as long as
+// anybody knows them: friends who all watch each other are not as many users as there are entries.
+func TestVouchedUsersCountOnce(t *testing.T) {
+	h, addr := start(t, Config{Apps: []App{testApp}})
+	const entry, connection = watchBytes + 1, signedInBytes + 1
+	user := userMemory("a")
+	clients := make(map[string]*pushtest.Client)
+	for _, step := range []struct {
+		signIn, as string // or it leaves
+		want       int64
+	}{
+		{"a", `{"id":"a","watchlist":["b","x"]}`, connection + 2*entry + 3*user},
+		{"b", `{"id":"b","watchlist":["a","x"]}`, 2*connection + 4*entry + 3*user},
+		{"tab", `{"id":"a"}`, 3*connection + 4*entry + 3*user},
+		{"a", "", 2*connection + 2*entry + 3*user},
+		{"tab", "", connection + 2*entry + 3*user}, // b still watches a and x
+		{"b", "", 0},
+	} {
+		if step.as == "" {
+			clients[step.signIn].Drop()
+		} else {
+			c, id := pushtest.Connect(t, addr, "key")
+			signInAs(t, c, id, step.as)
+			clients[step.signIn] = c
+		}
+		eventually(t, fmt.Sprintf("%d bytes are taken after %s %s", step.want, step.signIn, step.as), func() bool { return h.Stats().VouchedBytes == step.want })
+	}
+}
+
 // What backends say takes no more memory than it is counted as, and not far less than that:
 // members on channels of their own, on one large one, tabs of one member, users, and users who watch.
 func TestVouchedMemory(t *testing.T) {
@@ -94,6 +123,11 @@ func TestVouchedMemory(t *testing.T) {
 	info := []byte(`{"name":"` + strings.Repeat("i", 100) + `"}`)
 	who := func(i int) *identity {
 		return &identity{id: fmt.Sprint("user", i), info: Quote(string(info))}
+	}
+	signIn := func(a *app, s *session, u *signedIn) {
+		s.rarely().user = u
+		a.hub.vouched.take(u.most(), &a.hub.vouched.users)
+		a.signIn(s, a.hub.shards[0], u.id, u.watchlist)
 	}
 	for what, do := range map[string]func(a *app, s *session, i int) (subscriptions int){
 		"members": func(a *app, s *session, i int) int {
@@ -115,10 +149,11 @@ func TestVouchedMemory(t *testing.T) {
 			return 20
 		},
 		"users": func(a *app, s *session, i int) int {
-			u := &signedIn{identity: *who(i)}
-			s.rarely().user = u
-			a.signIn(s, a.hub.shards[0], u.id, nil)
-			a.hub.vouched.take(u.memory(), &a.hub.vouched.users)
+			signIn(a, s, &signedIn{identity: *who(i)})
+			return 0
+		},
+		"of one user": func(a *app, s *session, i int) int {
+			signIn(a, s, &signedIn{identity: *who(0)})
 			return 0
 		},
 		"watchers": func(a *app, s *session, i int) int {
@@ -126,9 +161,15 @@ func TestVouchedMemory(t *testing.T) {
 			for j := range 20 {
 				u.watchlist = append(u.watchlist, fmt.Sprint("watched", i, "-", j))
 			}
-			s.rarely().user = u
-			a.signIn(s, a.hub.shards[0], u.id, u.watchlist)
-			a.hub.vouched.take(u.memory(), &a.hub.vouched.users)
+			signIn(a, s, u)
+			return 0
+		},
+		"watchers of each other": func(a *app, s *session, i int) int {
+			u := &signedIn{identity: *who(i)}
+			for j := range 20 {
+				u.watchlist = append(u.watchlist, strings.Clone(who((i+j)%n).id))
+			}
+			signIn(a, s, u)
 			return 0
 		},
 	} {
