@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -133,6 +134,23 @@ func TestBudgetOfFewClients(t *testing.T) {
 	}
 }
 
+// As it ships, roost serve has room for a thousand clients in 512 MiB, of which the
+// kernel takes a part.
+func TestServeFitsSmallMachines(t *testing.T) {
+	c := ceilings{memory: 470 << 20, memoryName: "memory", heap: unlimited}
+	serving, err := (&serveCmd{}).serving(http.NotFoundHandler(), nil, c, nil).Resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving.Limits.Conns = 500_000
+	l, err := c.fit(load{
+		server: serving, apps: []push.App{{}}, subscriptions: c.subscriptions(0), vouched: c.vouched(0), events: c.events(),
+	}, 0, false)
+	if err != nil || l.server.Limits.Conns < 1000 {
+		t.Errorf("there is room for %d clients: %v", l.server.Limits.Conns, err)
+	}
+}
+
 // What depends on the memory has its share of it, the smaller one of both kinds, unless it was
 // asked for.
 func TestShares(t *testing.T) {
@@ -142,6 +160,9 @@ func TestShares(t *testing.T) {
 	}
 	if held, subscriptions, vouched := c.held(5), c.subscriptions(6), c.vouched(7); held != 5 || subscriptions != 6 || vouched != 7 {
 		t.Errorf("asked for 5, 6 and 7, got %d, %d and %d", held, subscriptions, vouched)
+	}
+	if few, many := c.httpConns(), (ceilings{memory: unlimited, heap: unlimited}).httpConns(); few != 512 || many != httpMost {
+		t.Errorf("of 1 GiB %d connections are for HTTP, without a limit %d", few, many)
 	}
 	c = ceilings{memory: unlimited, heap: unlimited}
 	if held, subscriptions, events, vouched := c.held(0), c.subscriptions(0), c.events(), c.vouched(0); held != heldMost || subscriptions != push.DefaultSubscriptions || events != eventMost || vouched != push.DefaultVouchedBytes {

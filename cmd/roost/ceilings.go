@@ -40,9 +40,11 @@ const (
 	subscriptionShare = 16
 	eventShare        = 16
 	vouchedShare      = 32 // what backends say of members and users
+	httpShare         = 16
 
 	heldMost  = 1 << 30   // where the memory has no limit
 	eventMost = 128 << 20 // of which more waits for no good
+	httpMost  = 1024      // connections
 )
 
 func (c ceilings) least() int64 { return min(c.memory, c.heap) }
@@ -71,6 +73,9 @@ func (c ceilings) vouched(asked byteSize) int {
 	}
 	return int(max(1, min(push.DefaultVouchedBytes, c.least()/vouchedShare)))
 }
+
+// httpConns is how many connections may be with net/http, of which backends keep a few each.
+func (c ceilings) httpConns() int { return int(max(1, min(httpMost, c.least()/httpShare/httpBytes))) }
 
 // events is how many bytes of events may wait for delivery.
 func (c ceilings) events() int { return int(max(1, min(eventMost, c.least()/eventShare))) }

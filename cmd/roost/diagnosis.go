@@ -262,12 +262,12 @@ func (m *machine) lookAtMemory(wanted int64) []finding {
 // lookAtBudget: quiet clients take little. This is what they could take.
 func (m *machine) lookAtBudget(wanted int64) finding {
 	f := finding{Name: "roost's limits", Value: "-", State: stateUnknown, Why: fmt.Sprintf("what %d clients can make roost serve use when all are at all of its default limits", wanted)}
-	cfg, err := server.Config{Limits: server.Limits{Conns: int(min(wanted, 1<<28))}, HTTP: http.NotFoundHandler()}.Resolve()
+	c := m.ceilings()
+	limits := server.Limits{Conns: int(min(wanted, 1<<28)), Held: c.held(0), HTTPConns: c.httpConns()}
+	cfg, err := server.Config{Limits: limits, HTTP: http.NotFoundHandler()}.Resolve()
 	if err != nil {
 		return f
 	}
-	c := m.ceilings()
-	cfg.Limits.Held = c.held(0)
 	l := load{server: cfg, apps: []push.App{{}}, subscriptions: c.subscriptions(0), vouched: c.vouched(0), events: c.events()}
 	b := l.budget()
 	f.Value, f.State = mebibytes(b.most()), stateOK

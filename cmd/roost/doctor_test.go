@@ -95,7 +95,7 @@ func TestDoctor(t *testing.T) {
 		{name: "memory decides what is wanted", changes: map[string]string{"proc/meminfo": "MemAvailable: 1048576 kB\n"}, fit: 178_956, by: "memory"},
 		{name: "group of version 1", changes: map[string]string{"proc/self/cgroup": "4:memory:/x\n0::/\n"}, args: "--connections 100000",
 			fit: 178_956, by: "cgroup memory", says: []string{"\n  GOMEMLIMIT=529MiB  #"}},
-		{name: "with its variable set", changes: map[string]string{"proc/self/cgroup": "4:memory:/x\n0::/\n"}, args: "--connections 100000", env: "GOMEMLIMIT=500MiB",
+		{name: "with its variable set", changes: map[string]string{"proc/self/cgroup": "4:memory:/x\n0::/\n"}, args: "--connections 100000", env: "GOMEMLIMIT=300MiB",
 			fit: 178_956, by: "cgroup memory", says: []string{"roost's limits", "\n  roost serve --overcommit  #"}},
 		{name: "room for the worst", args: "--connections 100000", env: "GOMEMLIMIT=4GiB", fit: 1_098_812, by: "RLIMIT_NOFILE"},
 		{name: "a server's limits", args: "--pid 42 --connections 300", fit: 300, by: "RLIMIT_NOFILE"},

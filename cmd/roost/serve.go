@@ -168,8 +168,10 @@ func (s *serveCmd) hub(apps []push.App, c ceilings) push.Config {
 // serving is the server's configuration.
 func (s *serveCmd) serving(routes http.Handler, certs *certificates, c ceilings, log *slog.Logger) server.Config {
 	return server.Config{
-		HTTP:         routes,
-		Limits:       server.Limits{Conns: s.MaxConnections.n, ConnsPerAddress: s.MaxPerAddress.config(), Held: c.held(s.MaxHeld)},
+		HTTP: routes,
+		Limits: server.Limits{
+			Conns: s.MaxConnections.n, ConnsPerAddress: s.MaxPerAddress.config(), Held: c.held(s.MaxHeld), HTTPConns: c.httpConns(),
+		},
 		Timeouts:     server.Timeouts{Drain: time.Duration(s.Drain)},
 		Deflate:      s.Deflate.config(),
 		TLS:          certs.config(),
