@@ -9,10 +9,13 @@ import (
 )
 
 // Subscribers of a channel with more than countAtOnce of them are told how
-// many they are at most every countEvery.
+// many they are at most every countEvery. Those of a smaller one are told of
+// countAtOnce changes at once and of countRate in each second that follows; of
+// others they hear after countEvery, or with the next.
 const (
 	countAtOnce = 100
 	countEvery  = 5 * time.Second
+	countRate   = 10
 )
 
 // counts is the channels whose subscribers are owed their number.
@@ -47,7 +50,8 @@ func (a *app) counted(ch *channel, config *App, now time.Time, asleep []*shard) 
 		return asleep
 	}
 	sp := ch.rarely()
-	if ch.count > countAtOnce && now.UnixNano()-sp.told < int64(countEvery) {
+	crowded := ch.count > countAtOnce && now.UnixNano()-sp.told < int64(countEvery)
+	if crowded || !sp.counts.TakeOf(now, countRate, countAtOnce) {
 		if !sp.due {
 			sp.due = true
 			a.hub.counts.add(dueCount{a, ch.name})

@@ -2,6 +2,7 @@ package push
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,5 +112,63 @@ func TestSubscriptionCountOfACrowd(t *testing.T) {
 	a.hub.rang()
 	if n := told(); n != 0 {
 		t.Fatalf("told %d times of what was told before", n)
+	}
+}
+
+// 1.10, row R10: who comes and goes without end is no news each time. What the last
+// change left is told in any case.
+func TestSubscriptionCountOfOneWhoFlaps(t *testing.T) {
+	a, sent := stage(t, 1, counting)
+	now := time.Unix(1_700_000_000, 0)
+	a.hub.now = func() time.Time { return now }
+	sh := a.hub.shards[0]
+	open := func() *session {
+		s := &session{app: a, conn: &server.Conn{}}
+		s.conn.SetValue(s)
+		return s
+	}
+	listener, flapping := open(), open()
+	join := func(s *session) {
+		if _, no := s.join(sh, "news", nil, catchUp{}); no != nil {
+			t.Fatal(no)
+		}
+	}
+	told := func() (n int, last string) {
+		for sh.pending.Load() > 0 {
+			sh.run()
+		}
+		all := sent[listener.conn]
+		sent[listener.conn] = nil
+		if len(all) > 0 {
+			last = string(all[len(all)-1].Payload())
+		}
+		return len(all), last
+	}
+	join(listener)
+	flap := func() {
+		for range 1000 {
+			join(flapping)
+			flapping.leave(sh, 0)
+		}
+	}
+	flap()
+	if n, _ := told(); n != countAtOnce {
+		t.Errorf("told %d times of 2,000 changes at once, want %d", n, countAtOnce)
+	}
+	now = now.Add(time.Second)
+	flap()
+	if n, _ := told(); n != countRate {
+		t.Errorf("told %d times a second later, want %d", n, countRate)
+	}
+	join(flapping)
+	now = now.Add(countEvery - 1)
+	a.hub.rang()
+	if n, _ := told(); n != 0 {
+		t.Errorf("told %d times too early", n)
+	}
+	now = now.Add(1)
+	a.hub.rang()
+	if n, last := told(); n != 1 || !strings.Contains(last, `\"subscription_count\":2`) {
+		t.Errorf("told %d times, %s; want the number that it came to, once", n, last)
 	}
 }

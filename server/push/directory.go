@@ -3,6 +3,8 @@ package push
 import (
 	"sync"
 	"unsafe"
+
+	"github.com/roost-ws/roost/server/push/internal/rate"
 )
 
 // channel is one channel of one app for as long as it has subscribers. All of
@@ -37,8 +39,9 @@ type special struct {
 	countOnly bool
 	// told is when subscribers were last told how many they are, in Unix
 	// nanoseconds; due means that they are owed the current number.
-	told int64
-	due  bool
+	told   int64
+	due    bool
+	counts rate.Rate // of telling them without a wait
 	// missed is when somebody last found a cache channel empty, in Unix
 	// nanoseconds; 0 after an event.
 	missed int64

@@ -25,6 +25,8 @@ type plainChannel struct {
 	until   time.Time      // when that is forgotten
 	told    time.Time      // when subscribers last learnt their number
 	due     bool           // and that they are owed it
+	changes int            // that they were told of at once and that count against the next
+	since   time.Time      // when that was so
 	missed  time.Time      // when a miss was last told to the customer
 }
 
@@ -128,6 +130,7 @@ func (p *plain) leave(c *plainChannel, tab int) {
 	}
 	if len(c.tabs) == 0 {
 		c.notice(ChannelVacated, c.name)
+		c.changes = 0
 		return
 	}
 	if !c.presence() || gone {
@@ -136,7 +139,7 @@ func (p *plain) leave(c *plainChannel, tab int) {
 }
 
 // count tells subscribers how many they are: at once, or later when they are many
-// and were told a moment ago.
+// and were told a moment ago, or change without end.
 func (p *plain) count(c *plainChannel) {
 	if !c.counted() {
 		return
@@ -145,6 +148,13 @@ func (p *plain) count(c *plainChannel) {
 		c.due = true
 		return
 	}
+	c.changes = max(0, c.changes-countRate*int(p.now.Sub(c.since).Seconds()))
+	c.since = p.now
+	if c.changes == countAtOnce {
+		c.due = true
+		return
+	}
+	c.changes++
 	p.tellCount(c)
 }
 
