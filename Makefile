@@ -33,7 +33,7 @@ deps:
 check: fmt imports tidy vet staticcheck vuln
 
 fmt:
-	@unformatted=$$(gofmt -l poller server internal bench cmd .ci) || exit 1; \
+	@unformatted=$$(gofmt -l poller server bench cmd .ci) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 
 imports:
