@@ -20,10 +20,11 @@ func (r *Rate) Take(now time.Time, perSecond int) bool { return r.TakeOf(now, pe
 func (r *Rate) TakeOf(now time.Time, perSecond, atOnce int) bool {
 	each := int64(time.Second) / int64(perSecond)
 	at := now.UnixNano()
-	paid := max(r.paid, at)
-	if paid-at > each*int64(atOnce-1) {
+	// More than all of it is used up only when the clock was set back.
+	r.paid = min(max(r.paid, at), at+each*int64(atOnce))
+	if r.paid-at > each*int64(atOnce-1) {
 		return false
 	}
-	r.paid = paid + each
+	r.paid += each
 	return true
 }

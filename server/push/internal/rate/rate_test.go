@@ -68,3 +68,21 @@ func TestRateMayChange(t *testing.T) {
 		t.Error("refused a second later")
 	}
 }
+
+// Row M3: a clock that is set back costs a second, not as long as it was set back by.
+func TestRateWithAnotherClock(t *testing.T) {
+	var r Rate
+	now := time.Unix(1_700_000_000, 0)
+	for r.Take(now, 10) {
+	}
+	now = now.Add(-time.Hour)
+	if r.Take(now, 10) {
+		t.Error("setting the clock back allows more at once")
+	}
+	now = now.Add(time.Second)
+	for i := range 10 {
+		if !r.Take(now, 10) {
+			t.Fatalf("a second after the clock was set back %d are allowed, want 10", i)
+		}
+	}
+}
