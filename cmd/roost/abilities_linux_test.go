@@ -13,6 +13,7 @@ type ability string
 // What .ci/abilities looks for, in its words.
 const (
 	trace   ability = "trace"   // system calls of other processes can be made to fail
+	attach  ability = "attach"  // also those of processes that run already
 	group   ability = "group"   // memory can be limited
 	network ability = "network" // a network of its own
 	netem   ability = "netem"   // which loses and delays

@@ -130,17 +130,25 @@ func TestFaultDescriptors(t *testing.T) {
 	}
 }
 
-// Rows T8, T12, T14: whatever the kernel says once, nobody is lost by it.
-func TestFaultCalls(t *testing.T) {
-	t.Parallel()
+// requireStrace wants that calls can be made to fail.
+func requireStrace(t *testing.T) {
+	t.Helper()
 	require(t, "strace")
 	if out, err := exec.Command("strace", "-f", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
 		lacking(t, trace, fmt.Errorf("%w: %s", err, out))
 	}
+}
+
+// Rows T8, T12: whatever the kernel says once, nobody is lost by it.
+func TestFaultCalls(t *testing.T) {
+	t.Parallel()
+	requireStrace(t)
 	for _, inject := range []string{
 		"accept4:error=ECONNABORTED:when=1+3", "accept4:error=EPROTO:when=1+3", "accept4:error=EPERM:when=1+3", "accept4:error=ENETDOWN:when=1+3",
 		"accept4:error=ENFILE:when=1+4", "accept4:error=ENOBUFS:when=1+4", "accept4:error=ENOMEM:when=1+4", "accept4:error=EINTR:when=1+2",
-		"read:error=EINTR:when=20+3", "write:error=EINTR:when=20+3", "epoll_pwait:error=EINTR:when=5+2",
+		"read:error=EINTR:when=20+3", "write:error=EINTR:when=20+3", // of the wake-up's descriptor
+		"recvfrom:error=EINTR:when=2+3", "sendto:error=EINTR:when=2+3", "sendmsg:error=EINTR:when=1+3",
+		"epoll_pwait:error=EINTR:when=5+2",
 	} {
 		t.Run(inject, func(t *testing.T) {
 			call, _, _ := strings.Cut(inject, ":")
