@@ -35,8 +35,8 @@ type Notice struct {
 // Notifier hears of everything that happens, at once and in order: what is told
 // of one channel is told in the order in which it came about. Notify is called by
 // one goroutine at a time, often that of a loop, which holds no lock. It must not
-// block and must not call the Hub. A panic ends the connection that gave rise to
-// the call, if one did, and the program otherwise.
+// block and must not call the Hub. A panic ends the connection that was being
+// served, if one was, and the program otherwise.
 type Notifier interface {
 	Notify(Notice)
 }
