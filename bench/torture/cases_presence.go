@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // presenceCases: users who come and go, in several tabs. Row B8.
@@ -15,6 +16,8 @@ func presenceCases(p *pusher) []Case {
 		runDrill("B8/tabs", "-", "a user who comes in 3 tabs, closes one, leaves with one and has the last reset", "one member_added and one member_removed; nobody hears of himself", tabs),
 		runDrill("B8/twice", "-", "a connection that subscribes twice, and then as another user", "it stays who it was, and is one member", joinsTwice),
 		runDrill("B8/churn", "-", "6 connections of 3 users that come and go 25 times each, while another client keeps the list", "comings and goings in turns, and a list that is the same as a newcomer's, and as the API's", presenceChurn),
+		runDrill("B8/flap", "-", fmt.Sprintf("a client that joins and leaves %d times, as fast as it can", 2*p.Channels),
+			fmt.Sprintf("%d joins, ten more in a second, an error for each other one; the others hear of comings and goings in turns, and both connections go on", p.Channels), flapping),
 		runDrill("A8/members-full", "-", fmt.Sprintf("%d users on a presence channel, one more, and a second tab of the first", p.Members), "an error for the one more", fullHouse).byItself(),
 	}
 }
@@ -148,6 +151,49 @@ func presenceChurn(b *Bench) error {
 		return err
 	}
 	return b.agrees(watcher, channel, []string{"user1", "user2", "watcher"})
+}
+
+// flapping: every coming and going is told to all members, so there is an end to them.
+func flapping(b *Bench) error {
+	p, channel := b.push(), b.channel("presence-flap")
+	watcher, err := b.open()
+	if err != nil {
+		return err
+	}
+	if err := b.joins(watcher, channel, user(channel, "watcher")...); err != nil {
+		return err
+	}
+	c, err := b.open()
+	if err != nil {
+		return err
+	}
+	var parts []part
+	for range 2 * p.Channels {
+		parts = append(parts, text(p.joining(c, channel, user(channel, "flap")...)), text(unsubscribing(channel)))
+	}
+	begun, joined := time.Now(), 0
+	go c.write(wireOf(parts...).Bytes)
+	for range 2 * p.Channels {
+		switch e := c.next(b.o.Timeout); {
+		case wantSaid(membership(channel, "flap")).meets(e):
+			joined++
+		case !wantSaid(denied).meets(e):
+			return &mismatch{e.String(), "a list of members, or " + wantSaid(denied).String()}
+		}
+	}
+	most := p.Channels + p.MemberJoins*int(time.Since(begun)/time.Second+1)
+	if joined < p.Channels || joined > most {
+		return &mismatch{fmt.Sprintf("%d joins", joined), fmt.Sprintf("%d to %d", p.Channels, most)}
+	}
+	for range joined {
+		if err := b.expect(watcher, comes(channel, "flap"), goes(channel, "flap")); err != nil {
+			return err
+		}
+	}
+	if err := b.finish(c, ending{how: alive}); err != nil {
+		return err
+	}
+	return b.finish(watcher, ending{how: alive})
 }
 
 // joinsAs subscribes and wants to be in the list.

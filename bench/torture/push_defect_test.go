@@ -216,6 +216,7 @@ var pushDefects = []struct {
 	}},
 	{"counts wrongly", "^B8/member-text$", replaces(`\"count\":1`, `\"count\":2`)},
 	{"keeps who has gone", "^B8/churn$", losesEvery(10, "member_removed")},
+	{"has no end of comings", "^B8/flap$", says("pusher:subscription_error", `{"event":"pusher_internal:subscription_succeeded","channel":"presence-flap","data":"{}"}`)},
 	{"forgets the small channel", "^B9/crowd$", losesEvery(20, "small-")},
 	{"answers the sender", "^B10/others-only$", func(c *bent, op byte, message string) {
 		c.say(op, message)

@@ -23,6 +23,7 @@ type Push struct {
 	Members      int // users on a presence channel; 100
 	MemberBytes  int // of what channel_data says of one; 2 KiB
 	ClientEvents int // that one connection may send in a second; 10
+	MemberJoins  int // of presence channels by one connection in a second, after Channels of them at once; 10
 
 	BodyTimeout time.Duration // for the body of a call, absolute; 10 s
 	Other       App           // that the server has, too; without one nobody tries to call for another app
@@ -42,6 +43,7 @@ func (o *Options) pusher() (dialect, error) {
 	fallback(&p.Members, 100)
 	fallback(&p.MemberBytes, 2<<10)
 	fallback(&p.ClientEvents, 10)
+	fallback(&p.MemberJoins, 10)
 	fallback(&p.BodyTimeout, 10*time.Second)
 	if !strings.Contains(o.path, "/app/") {
 		o.path = strings.TrimSuffix(o.path, "/") + "/app/" + p.Key + "?protocol=7&client=roost-torture&version=1"
