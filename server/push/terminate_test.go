@@ -95,3 +95,39 @@ func TestTerminateSplitsNoEvent(t *testing.T) {
 }
 
 // Posting wakes a loop, which is a system call: no lock of the directory is held
+// for it, or all who come and go on other channels would wait for it, too.
+func TestEndingStreamsHoldsNoLock(t *testing.T) {
+	a, _ := stage(t, 2)
+	a.hub.server = &server.Server{}
+	for _, sh := range a.hub.shards {
+		for i := range 10 {
+			s := &session{app: a, conn: &server.Conn{}}
+			s.conn.SetValue(s)
+			if _, no := s.join(sh, fmt.Sprint("c", i), nil, catchUp{}); no != nil {
+				t.Fatal(no)
+			}
+		}
+	}
+	posted := 0
+	for _, sh := range a.hub.shards {
+		sh.post = func(int, func()) error {
+			posted++
+			for i := range a.directory.stripes {
+				if mu := &a.directory.stripes[i].mu; mu.TryLock() {
+					mu.Unlock()
+				} else {
+					t.Errorf("stripe %d is locked while a task is posted", i)
+				}
+			}
+			return nil
+		}
+	}
+	gone := testApp
+	gone.Disabled = true
+	if err := a.hub.SetApps([]App{gone}); err != nil {
+		t.Fatal(err)
+	}
+	if posted != 20 {
+		t.Errorf("%d tasks for 20 rosters", posted)
+	}
+}

@@ -129,7 +129,7 @@ func TestVouchedMemory(t *testing.T) {
 		a.hub.vouched.take(u.most(), &a.hub.vouched.users)
 		a.signIn(s, a.hub.shards[0], u.id, u.watchlist)
 	}
-	for what, do := range map[string]func(a *app, s *session, i int) (subscriptions int){
+	for what, do := range map[string]takes{
 		"members": func(a *app, s *session, i int) int {
 			s.join(a.hub.shards[0], name(i), who(i), catchUp{})
 			return 1
@@ -173,29 +173,39 @@ func TestVouchedMemory(t *testing.T) {
 			return 0
 		},
 	} {
-		a, _ := stage(t, 1, App{ID: "1", Key: "key", Secret: "s", Limits: AppLimits{PresenceMembers: n}})
-		a.hub.vouched.limit = 1 << 40
-		sh := a.hub.shards[0]
-		sh.send = func(*server.Conn, *server.Prepared) error { return nil } // who is new is told of, and forgotten
-		sessions := make([]*session, n)
-		for i := range sessions {
-			sessions[i] = &session{app: a, conn: &server.Conn{}}
-			sessions[i].conn.SetValue(sessions[i])
-		}
-		before := liveHeap()
-		subscriptions := 0
-		for i, s := range sessions {
-			subscriptions += do(a, s, i)
-			for sh.posted {
-				sh.run()
-			}
-		}
-		took := liveHeap() - before
-		counted := a.hub.vouched.taken.Load() + int64(subscriptions*SubscriptionBytes)
+		took, counted := vouchedMemory(t, n, do)
 		t.Logf("%s: %d bytes each, counted as %d", what, took/n, counted/n)
 		if took > counted || took < counted/7 {
 			t.Errorf("%s take %d bytes each, and are counted as %d", what, took/n, counted/n)
 		}
-		runtime.KeepAlive(sessions)
 	}
+}
+
+// takes has the ith session of an app take something that is counted.
+type takes func(a *app, s *session, i int) (subscriptions int)
+
+// vouchedMemory has n sessions take something, and returns the memory and what it is
+// counted as.
+func vouchedMemory(t *testing.T, n int, do takes) (took, counted int64) {
+	a, _ := stage(t, 1, App{ID: "1", Key: "key", Secret: "s", Limits: AppLimits{PresenceMembers: n}})
+	a.hub.vouched.limit = 1 << 40
+	sh := a.hub.shards[0]
+	sh.send = func(*server.Conn, *server.Prepared) error { return nil } // who is new is told of, and forgotten
+	sessions := make([]*session, n)
+	for i := range sessions {
+		sessions[i] = &session{app: a, conn: &server.Conn{}}
+		sessions[i].conn.SetValue(sessions[i])
+	}
+	before := liveHeap()
+	subscriptions := 0
+	for i, s := range sessions {
+		subscriptions += do(a, s, i)
+		for sh.posted {
+			sh.run()
+		}
+	}
+	took = liveHeap() - before
+	counted = a.hub.vouched.taken.Load() + int64(subscriptions*SubscriptionBytes)
+	runtime.KeepAlive(sessions)
+	return took, counted
 }
