@@ -70,8 +70,12 @@ func (s *Sender) post(ctx context.Context, r request) error {
 		return err
 	}
 	defer res.Body.Close()
-	// What was answered counts, not how the rest of the answer ends.
-	io.CopyN(io.Discard, res.Body, answerBody)
+	// "101 Switching Protocols" gives us the connection for a body, on which the
+	// context has no say: reading it would last for as long as the receiver likes.
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		// What was answered counts, not how the rest of the answer ends.
+		io.CopyN(io.Discard, res.Body, answerBody)
+	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return errors.New(strings.TrimSpace(fmt.Sprintf("the answer was %d %s", res.StatusCode, http.StatusText(res.StatusCode))))
 	}

@@ -107,6 +107,35 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// "101 Switching Protocols" leaves a connection without an end behind: it is no
+// success, and nobody waits for it. The timeout does not reach so far.
+func TestSwitchingProtocolsIsNoAnswer(t *testing.T) {
+	stop := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, out, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		out.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		out.Flush()
+		<-stop
+	}))
+	defer server.Close()
+	defer close(stop)
+	answered := make(chan error, 1)
+	go func() { answered <- postTo(t, server.URL, Config{AllowNetworks: loopback, AttemptTimeout: patience / 10}) }()
+	select {
+	case err := <-answered:
+		if err == nil || err.Error() != "the answer was 101 Switching Protocols" {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the attempt goes on")
+	}
+}
+
 // An answer may not cost more than an answer: neither header, nor body, nor time.
 func TestAnswersAreBounded(t *testing.T) {
 	stop := make(chan struct{})
