@@ -1,9 +1,7 @@
 package torture
 
 import (
-	"crypto/hmac"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -128,9 +126,7 @@ func (c call) sign(a App) call {
 		pairs = append(pairs, strings.ToLower(p.name)+"="+p.value)
 	}
 	slices.Sort(pairs)
-	mac := hmac.New(sha256.New, []byte(a.Secret))
-	mac.Write([]byte(c.method + "\n" + c.path + "\n" + strings.Join(pairs, "&")))
-	return c.with("auth_signature", hex.EncodeToString(mac.Sum(nil)))
+	return c.with("auth_signature", a.hmac(c.method+"\n"+c.path+"\n"+strings.Join(pairs, "&")))
 }
 
 // target is the path and the query, escaped.

@@ -2,7 +2,8 @@ package torture
 
 import "slices"
 
-// callCases are about the HTTP API: who may call, what, and what it may cost.
+// callCases are about the HTTP API: who may call, what, and what it may cost; and
+// about the calls that the server makes itself.
 func callCases(o *Options, p *pusher) []Case {
 	return slices.Concat(
 		timestampCases(),
@@ -16,5 +17,6 @@ func callCases(o *Options, p *pusher) []Case {
 		routeCases(p),
 		repeatCases(),
 		operatorCases(o),
+		hookCases(p),
 	)
 }

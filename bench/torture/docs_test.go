@@ -23,7 +23,7 @@ func TestRowsHaveTests(t *testing.T) {
 	over := limits
 	over.URL, over.Deflate = "wss://server.test/echo", false
 	pushed := limits
-	pushed.Push = &Push{App: testApp}
+	pushed.Push = &Push{App: testApp, Hooks: new(Hooks)}
 	for _, o := range []Options{limits, over, pushed} {
 		all, err := List(o)
 		if err != nil {

@@ -310,14 +310,7 @@ func (w *watch) answered(f figures) string {
 }
 
 // settles waits until a server is as it should be.
-func settles(as func() bool) bool {
-	for end := time.Now().Add(settleWithin); !as(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			return false
-		}
-	}
-	return true
-}
+func settles(as func() bool) bool { return within(settleWithin, as) }
 
 // names of all invariants that are watched, for the summary.
 func (w *watch) names() []string {

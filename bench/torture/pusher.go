@@ -27,6 +27,7 @@ type Push struct {
 
 	BodyTimeout time.Duration // for the body of a call, absolute; 10 s
 	Other       App           // that the server has, too; without one nobody tries to call for another app
+	Hooks       *Hooks        // that the server sends the app's webhooks to; without them nobody looks at any
 }
 
 // pusher is the dialect of such a server.
@@ -159,8 +160,11 @@ func (p *pusher) authorises(socket, channel, data string) string {
 }
 
 // signs is the form that all authorisations have.
-func (p *pusher) signs(text string) string {
-	mac := hmac.New(sha256.New, []byte(p.Secret))
+func (p *pusher) signs(text string) string { return p.Key + ":" + p.hmac(text) }
+
+// hmac is a signature with an app's secret.
+func (a App) hmac(text string) string {
+	mac := hmac.New(sha256.New, []byte(a.Secret))
 	mac.Write([]byte(text))
-	return p.Key + ":" + hex.EncodeToString(mac.Sum(nil))
+	return hex.EncodeToString(mac.Sum(nil))
 }
