@@ -125,7 +125,9 @@ func TestSwitchingProtocolsIsNoAnswer(t *testing.T) {
 	defer server.Close()
 	defer close(stop)
 	answered := make(chan error, 1)
-	go func() { answered <- postTo(t, server.URL, Config{AllowNetworks: loopback, AttemptTimeout: patience / 10}) }()
+	go func() {
+		answered <- postTo(t, server.URL, Config{AllowNetworks: loopback, AttemptTimeout: patience / 10})
+	}()
 	select {
 	case err := <-answered:
 		if err == nil || err.Error() != "the answer was 101 Switching Protocols" {
