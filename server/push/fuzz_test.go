@@ -34,7 +34,7 @@ func FuzzPusherEvent(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	table, err := (&apps{}).replace(nil, []App{testApp})
+	table, err := (&apps{}).replace(&Hub{}, []App{testApp})
 	if err != nil {
 		f.Fatal(err)
 	}

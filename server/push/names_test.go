@@ -125,7 +125,7 @@ func TestChannelSignatureVectors(t *testing.T) {
 
 // 1.1 and 1.4: which code answers which handshake.
 func TestAdmission(t *testing.T) {
-	table, err := (&apps{}).replace(nil, []App{{ID: "1", Key: "key", Secret: "s"}, {ID: "2", Key: "off", Secret: "s", Disabled: true}})
+	table, err := (&apps{}).replace(&Hub{}, []App{{ID: "1", Key: "key", Secret: "s"}, {ID: "2", Key: "off", Secret: "s", Disabled: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,11 +174,11 @@ func TestAppsAreChecked(t *testing.T) {
 		"same key":     {good, {ID: "2", Key: "k", Secret: "s"}},
 		"negative":     {{ID: "1", Key: "k", Secret: "s", Limits: AppLimits{DataBytes: -1}}},
 	} {
-		if _, err := (&apps{}).replace(nil, configs); err == nil {
+		if _, err := (&apps{}).replace(&Hub{}, configs); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	table, err := (&apps{}).replace(nil, []App{good})
+	table, err := (&apps{}).replace(&Hub{}, []App{good})
 	if err != nil {
 		t.Fatal(err)
 	}
