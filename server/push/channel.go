@@ -190,7 +190,7 @@ func (a *app) lookUp(ch *channel, now time.Time) *cached {
 		return c
 	}
 	sp := ch.rarely()
-	if sp.missed == 0 || now.UnixNano()-sp.missed >= int64(missEvery) {
+	if sp.missed == 0 || longAgo(now, sp.missed, missEvery) {
 		sp.missed = now.UnixNano()
 		a.happened(ch, Notice{Name: CacheMiss})
 	}

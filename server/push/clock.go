@@ -29,6 +29,13 @@ func (a *alarm) ask() {
 // wallClock is what notices and the ends of things are dated by.
 func wallClock() time.Time { return time.Now() }
 
+// longAgo reports whether d has passed since then, in Unix nanoseconds. What is yet to
+// come was before the clock was set back, and nobody is to wait for it.
+func longAgo(now time.Time, then int64, d time.Duration) bool {
+	passed := now.UnixNano() - then
+	return passed < 0 || passed >= int64(d)
+}
+
 // born is what passed counts from.
 func born() time.Time { return time.Now() }
 

@@ -50,7 +50,7 @@ func (a *app) counted(ch *channel, config *App, now time.Time, asleep []*shard) 
 		return asleep
 	}
 	sp := ch.rarely()
-	crowded := ch.count > countAtOnce && now.UnixNano()-sp.told < int64(countEvery)
+	crowded := ch.count > countAtOnce && !longAgo(now, sp.told, countEvery)
 	if crowded || !sp.counts.TakeOf(now, countRate, countAtOnce) {
 		if !sp.due {
 			sp.due = true
@@ -113,7 +113,7 @@ func (a *app) tellDueCount(name string, now time.Time) (done bool) {
 	switch {
 	case ch == nil || ch.special == nil || !ch.special.due:
 		done = true
-	case now.UnixNano()-ch.special.told >= int64(countEvery):
+	case longAgo(now, ch.special.told, countEvery):
 		asleep = a.tellCount(ch, now, asleep)
 		done = true
 	}

@@ -115,6 +115,35 @@ func TestSubscriptionCountOfACrowd(t *testing.T) {
 	}
 }
 
+// Row M3: a crowd does not wait for as long as the clock was set back by.
+func TestSubscriptionCountWithAnotherClock(t *testing.T) {
+	a, sent := stage(t, 1, counting)
+	clock := newTestClock(a.hub)
+	sh := a.hub.shards[0]
+	first := &server.Conn{}
+	for i := range countAtOnce + 10 {
+		s := &session{app: a, conn: first}
+		if i > 0 {
+			s.conn = &server.Conn{}
+		}
+		s.conn.SetValue(s)
+		if _, no := s.join(sh, "news", nil, catchUp{}); no != nil {
+			t.Fatal(no)
+		}
+	}
+	for sh.run(); sh.pending.Load() > 0; {
+		sh.run()
+	}
+	before := len(sent[first])
+	clock.advance(-time.Hour)
+	for sh.run(); sh.pending.Load() > 0; {
+		sh.run()
+	}
+	if n := len(sent[first]) - before; n != 1 {
+		t.Errorf("told %d times when the clock was set back", n)
+	}
+}
+
 // 1.10, row R10: who comes and goes without end is no news each time. What the last
 // change left is told in any case.
 func TestSubscriptionCountOfOneWhoFlaps(t *testing.T) {
