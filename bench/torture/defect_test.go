@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -135,17 +136,23 @@ func TestDefectsAreFound(t *testing.T) {
 
 // mustNotice plays the cases of an id against a model with a defect, and wants one to fail.
 func mustNotice(t *testing.T, m *model, defect, id string, timeout time.Duration) {
+	if complaint := notices(t, m, defect, id, timeout); complaint != "" {
+		t.Error(complaint)
+	}
+}
+
+// notices is mustNotice for somebody who tries again: it says what is wrong, if anything is.
+func notices(t *testing.T, m *model, defect, id string, timeout time.Duration) (complaint string) {
 	o := m.o
 	o.Run, o.Timeout = regexp.MustCompile(id), timeout
 	s, err := begun(t, o)
 	switch {
 	case err != nil:
-		t.Errorf("%s: %v", defect, err)
+		return fmt.Sprintf("%s: %v", defect, err)
 	case s.Runs < 4: // the invariants are three
-		t.Errorf("%s: no case %s", defect, id)
-	default:
-		noticed(t, defect, o.Run, s)
+		return fmt.Sprintf("%s: no case %s", defect, id)
 	}
+	return unnoticed(defect, o.Run, s)
 }
 
 // begun is Run with a short timeout, which is for what a server with a defect never
@@ -161,13 +168,19 @@ func begun(t *testing.T, o Options) (*Summary, error) {
 }
 
 func noticed(t *testing.T, defect string, id *regexp.Regexp, s *Summary) {
+	if complaint := unnoticed(defect, id, s); complaint != "" {
+		t.Error(complaint)
+	}
+}
+
+func unnoticed(defect string, id *regexp.Regexp, s *Summary) (complaint string) {
 	for _, r := range s.Failed {
 		if id.MatchString(r.ID) {
 			if r.Got == "" || r.Dump == "" {
-				t.Errorf("%s: %s failed without saying how: %v", defect, r.ID, r)
+				return fmt.Sprintf("%s: %s failed without saying how: %v", defect, r.ID, r)
 			}
-			return
+			return ""
 		}
 	}
-	t.Errorf("%s: %v did not notice it; these failed: %v", defect, id, s.Failed)
+	return fmt.Sprintf("%s: %v did not notice it; these failed: %v", defect, id, s.Failed)
 }

@@ -105,6 +105,14 @@ func (c *modelConn) pong(p []byte) {
 func (c *modelConn) keepAlive() {
 	quiet := func() time.Duration { return time.Since(time.Unix(0, c.heard.Load())) }
 	c.heard.Store(time.Now().UnixNano())
+	if c.has("counts-a-standstill") {
+		go func() {
+			for quiet() < c.o.SilenceTimeout {
+				time.Sleep(50 * time.Millisecond)
+			}
+			c.tcp.Close()
+		}()
+	}
 	for !c.has("never-pings") {
 		wait := c.o.PingInterval*3/4 + rand.N(c.o.PingInterval/4)
 		if c.has("pings-at-once") {
@@ -119,12 +127,21 @@ func (c *modelConn) keepAlive() {
 		if c.send(opPing, []byte("alive?")) != nil {
 			return
 		}
-		time.Sleep(c.o.SilenceTimeout - c.o.PingInterval)
+		if wait := c.o.SilenceTimeout - c.o.PingInterval; overslept(wait) {
+			continue // what has come meanwhile was not read yet
+		}
 		if c.heard.Load() < asked && !c.has("never-cuts") || c.has("deaf") {
 			c.tcp.Close()
 			return
 		}
 	}
+}
+
+// overslept waits, and reports whether the process stood still meanwhile.
+func overslept(wait time.Duration) bool {
+	began := time.Now()
+	time.Sleep(wait)
+	return time.Since(began) > wait+500*time.Millisecond
 }
 
 // begins notes that a data frame begins, within a message or with one.
@@ -193,13 +210,19 @@ func TestKnownLimitsAreJudged(t *testing.T) {
 			o.MessageTimeout, o.StallTimeout = time.Second, 500*time.Millisecond
 		}
 		all.Go(func() {
-			m := startModel(t, d.defect, o)
-			m.o.Jobs = 4
-			if d.defect == "" {
-				mustPass(t, m, regexp.MustCompile(d.id))
-				return
+			complaint := ""
+			for range 3 { // moments are what a busy machine makes late, and defects with them
+				m := startModel(t, d.defect, o)
+				m.o.Jobs = 4
+				if d.defect == "" {
+					mustPass(t, m, regexp.MustCompile(d.id))
+					return
+				}
+				if complaint = notices(t, m, d.defect, d.id, 2*time.Second); complaint == "" {
+					return
+				}
 			}
-			mustNotice(t, m, d.defect, d.id, 2*time.Second)
+			t.Error(complaint)
 		})
 	}
 }

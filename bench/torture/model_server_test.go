@@ -44,9 +44,19 @@ func startModel(t *testing.T, defect string, o Options) *model {
 // startModelOver is startModel with TLS, perhaps.
 func startModelOver(t *testing.T, defect string, o Options, over *modelTLS) *model {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	m, err := newModel(defect, o, over)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.ln.Close() })
+	return m
+}
+
+// newModel serves until its listener is closed.
+func newModel(defect string, o Options, over *modelTLS) (*model, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
 	}
 	m := &model{defect: defect, o: o, url: "ws://" + ln.Addr().String() + "/echo", swap: make(chan []byte, 1), ln: ln, tls: over, conns: map[*net.TCPConn]bool{}, over: make(chan struct{})}
 	if over != nil {
@@ -55,9 +65,8 @@ func startModelOver(t *testing.T, defect string, o Options, over *modelTLS) *mod
 	}
 	m.o.URL = m.url
 	if err := m.o.prepare(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { ln.Close() })
 	go func() {
 		for {
 			nc, err := ln.Accept()
@@ -67,7 +76,7 @@ func startModelOver(t *testing.T, defect string, o Options, over *modelTLS) *mod
 			go m.serve(nc.(*net.TCPConn))
 		}
 	}()
-	return m
+	return m, nil
 }
 
 // has reports whether the model was given the defect.

@@ -112,6 +112,10 @@ var build struct {
 }
 
 func TestMain(m *testing.M) {
+	if defect, ok := os.LookupEnv(modelDefect); ok {
+		serveModel(defect)
+		return
+	}
 	code := m.Run()
 	if build.dir != "" {
 		os.RemoveAll(build.dir)
