@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path"
 	"regexp"
@@ -39,6 +40,25 @@ func resign(r *http.Request, body []byte) []byte {
 	return body
 }
 
+// resignForUs does the same whatever app it is for.
+func resignForUs(r *http.Request, body []byte) []byte {
+	r.URL.Path = regexp.MustCompile(`^/apps/\d+/`).ReplaceAllString(r.URL.Path, "/apps/"+testApp.ID+"/")
+	return resign(r, body)
+}
+
+// breaksDown is an answer of a server that what it was sent was too much for.
+func breaksDown(r *http.Response) {
+	r.StatusCode, r.Status = http.StatusInternalServerError, "500 Internal Server Error"
+}
+
+// misleads has a call find nobody that is about nothing much.
+func misleads(r *http.Request, body []byte) []byte {
+	if bytes.Contains(body, []byte(`"confused"`)) || strings.Contains(r.URL.Path, "terminate") {
+		r.URL.Path = "/nowhere"
+	}
+	return body
+}
+
 // callDefects are mistakes of servers of calls, and the cases that must notice them.
 var callDefects = []struct {
 	defect, id string
@@ -49,6 +69,19 @@ var callDefects = []struct {
 	{"does not look at the signature", "^A3/signature-flipped$", lax{request: resign}},
 	{"does not look at the digest", "^A4/digest-missing$", lax{request: resign}},
 	{"does not look at the key", "^A5/unknown-key$", lax{request: resign}},
+	{"does not look at the app of the path", "^A5/unknown-app$", lax{request: resignForUs}},
+	{"does not look at the app of the path", "^A5/path-of-another$", lax{request: resignForUs}},
+	{"does not look whose key it is", "^A5/all-of-another$", lax{request: resign}},
+	{"has one app for all", "^A5/same-channel$", lax{request: resignForUs}},
+	{"fails at a name that is none", "^R6/event-name$", lax{response: breaksDown}},
+	{"takes an event for no call", "^R6/event-data$", lax{request: misleads}},
+	{"fails at a channel that is none", "^R6/event-channel$", lax{response: breaksDown}},
+	{"fails at channels that are none", "^R6/event-channels$", lax{response: breaksDown}},
+	{"fails at a socket_id that is none", "^R6/event-socket_id$", lax{response: breaksDown}},
+	{"fails at an info that is none", "^R6/event-info$", lax{response: breaksDown}},
+	{"fails at a batch that is none", "^R6/batch$", lax{response: breaksDown}},
+	{"fails at an event in a batch that is none", "^R6/batch-event$", lax{response: breaksDown}},
+	{"takes a body for no call", "^R6/terminate$", lax{request: misleads}},
 	{"says nothing of its clock", "^M7/whose-clock$", lax{response: func(r *http.Response) { r.Body = io.NopCloser(strings.NewReader("no")) }}},
 	{"takes a body that is said to be compressed", "^A6/coded-gzip$", lax{request: func(r *http.Request, body []byte) []byte {
 		r.Header.Del("Content-Encoding")
@@ -89,7 +122,7 @@ func (l lax) serve(client net.Conn, server string) {
 	}
 	defer upstream.Close()
 	in, out := bufio.NewReader(client), bufio.NewReader(upstream)
-	if head, err := in.Peek(9); err != nil || string(head) == "GET /app/" {
+	if head, err := in.Peek(len("GET /app/..")); err != nil || strings.HasPrefix(string(head), "GET /app/") && !strings.HasSuffix(string(head), "..") {
 		go func() {
 			io.Copy(upstream, in)
 			upstream.Close()
@@ -145,7 +178,7 @@ func startLax(t *testing.T, server string, l lax) string {
 // has the defect it is there for. All of them pass when there is none.
 func TestCallDefectsAreFound(t *testing.T) {
 	t.Parallel()
-	r := startRoost(t, buildRoost(t), "", "serve", pushFlags()...)
+	r := startRoost(t, buildRoost(t), "", "serve", pushFlags("--config", otherFile(t))...)
 	var all sync.WaitGroup
 	slots := make(chan struct{}, 8)
 	play := func(id string, l lax, timeout time.Duration, judge func(s *Summary)) {
@@ -153,7 +186,7 @@ func TestCallDefectsAreFound(t *testing.T) {
 		all.Go(func() {
 			defer func() { <-slots }()
 			s, err := begun(t, Options{
-				URL: startLax(t, r.addr, l), Push: &Push{App: testApp}, Timeout: timeout, Delay: stall, Run: regexp.MustCompile(id),
+				URL: startLax(t, r.addr, l), Push: &Push{App: testApp, Other: otherApp}, Timeout: timeout, Delay: stall, Run: regexp.MustCompile(id),
 			})
 			if err != nil {
 				t.Errorf("%s: %v", id, err)
@@ -173,4 +206,46 @@ func TestCallDefectsAreFound(t *testing.T) {
 		}
 	})
 	all.Wait()
+}
+
+// Row R14: a server that shows its clients what is for operators, and one that has
+// nothing to show them, so that its 404 means nothing.
+func TestOperatorDefectsAreFound(t *testing.T) {
+	t.Parallel()
+	r := startRoost(t, buildRoost(t), "", "serve", pushFlags()...)
+	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/metrics":
+			fmt.Fprintln(w, goroutinesFigure, 20)
+		case r.URL.Path != "/debug/pprof/heap" || r.URL.RawQuery == "":
+			http.NotFound(w, r)
+		}
+	}))
+	defer admin.Close()
+	for _, c := range []struct {
+		defect string
+		lax    lax
+		ids    string
+	}{
+		{"shows everything to everybody", lax{response: func(r *http.Response) { r.Status = "200 OK" }}, "^R14/clients"},
+		{"shows nothing to nobody", lax{}, "^R14/clients/debug/pprof/(heap|cmdline|)$"},
+	} {
+		o := Options{
+			URL: startLax(t, r.addr, c.lax), Admin: admin.URL, Push: &Push{App: testApp}, Timeout: 10 * time.Second, Delay: stall, Run: regexp.MustCompile(c.ids),
+		}
+		cases, err := List(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := begun(t, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(cases) < 3 || len(s.Failed) != len(cases) {
+			t.Errorf("%s: %d of %d cases noticed it: %v", c.defect, len(s.Failed), len(cases), s.Failed)
+		}
+		for _, one := range cases {
+			noticed(t, c.defect, regexp.MustCompile("^"+regexp.QuoteMeta(one.ID)+"$"), s)
+		}
+	}
 }

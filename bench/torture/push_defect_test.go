@@ -240,6 +240,20 @@ var pushDefects = []struct {
 			c.say(opClose, "\x0f\xa0")
 		}
 	}},
+	{"takes any authorisation", "^R6/auth-null$", says("pusher:subscription_error", `{"event":"pusher_internal:subscription_succeeded","channel":"private-a","data":"{}"}`)},
+	{"takes any user", "^R6/user-data-null$", says(`"code":4009`, `{"event":"pusher:signin_success","data":"{}"}`)},
+	{"passes over what is no text", "^R6/binary$", func(c *bent, op byte, message string) {
+		if op != opClose {
+			c.say(op, message)
+		}
+	}},
+	{"answers a pong", "^R6/pong$", func(c *bent, op byte, message string) {
+		c.say(op, message)
+		if strings.Contains(message, "subscription_succeeded") {
+			c.say(op, `{"event":"pusher:error","data":{"code":null,"message":"pong?"}}`)
+		}
+	}},
+	{"wants an object", "^R6/subscribe-in-a-string$", replaces("pusher_internal:subscription_succeeded\",\"channel\":\"news\"", "pusher:error\"")},
 	{"has no limit of channels", "^R10/channels$", replaces("pusher:subscription_error", "pusher_internal:subscription_succeeded")},
 	{"closes with another code", "^H29/no-app$", func(c *bent, op byte, message string) {
 		if op == opClose {

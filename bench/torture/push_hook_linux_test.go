@@ -2,8 +2,6 @@ package torture
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,11 +30,7 @@ func TestRoostPushHooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer hooks.Close()
-	config := filepath.Join(t.TempDir(), "roost.toml")
-	if err := os.WriteFile(config, []byte(hookConfig(hooks, testApp)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := startRoost(t, buildRoost(t), "", "serve", "--config", config)
+	r := startRoost(t, buildRoost(t), "", "serve", "--config", configFile(t, hookConfig(hooks, testApp)))
 	s, err := Run(t.Context(), Options{
 		URL: "ws://" + r.addr, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log, Run: regexp.MustCompile("^A13/"),
 		Timeout: 20 * time.Second, Delay: stall, Push: &Push{App: testApp, Hooks: hooks},

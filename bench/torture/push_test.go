@@ -15,6 +15,22 @@ var testApp = App{ID: "700", Key: "torture-key", Secret: "torture-secret"}
 // otherApp is another of the same server.
 var otherApp = App{ID: "701", Key: "other-key", Secret: "other-secret"}
 
+// otherFile is a configuration file that has it.
+func otherFile(t *testing.T) string {
+	t.Helper()
+	return configFile(t, otherConfig)
+}
+
+// configFile is one that says something.
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "roost.toml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 var otherConfig = fmt.Sprintf("[[apps]]\nid = %q\nkey = %q\nsecret = %q\n", otherApp.ID, otherApp.Key, otherApp.Secret)
 
 // pushFlags start roost serve with it.
@@ -26,11 +42,7 @@ func pushFlags(more ...string) []string {
 // about pushing from outside.
 func TestRoostPush(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(t.TempDir(), "roost.toml")
-	if err := os.WriteFile(config, []byte(otherConfig), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := startRoost(t, buildRoost(t), "", "serve", pushFlags("--config", config)...)
+	r := startRoost(t, buildRoost(t), "", "serve", pushFlags("--config", otherFile(t))...)
 	played := map[string]bool{}
 	s, err := Run(t.Context(), Options{
 		URL: "ws://" + r.addr, Pid: r.pid, Admin: "http://" + r.admin, Log: r.log,
