@@ -257,6 +257,15 @@ func TestWriteLastLeavesWithTheEnd(t *testing.T) {
 			t.Errorf("%s does not send them: %d have left", name, c.Buffered())
 		}
 	}
+
+	// A reset does not wait for them.
+	c, fd := accepted(t, l)
+	c.Send([]byte("unread"))
+	k.WriteLast(fd, []byte("bye"))
+	k.Close(fd)
+	if n := c.Buffered(); n != 0 {
+		t.Errorf("%d bytes leave with a reset", n)
+	}
 }
 
 type reader struct{ Client }

@@ -36,6 +36,14 @@ type pipe struct {
 func (p *pipe) room() int    { return int(p.cap) - len(p.buf) - int(p.held) }
 func (p *pipe) arrived() int { return len(p.buf) - int(p.late) }
 
+// drop forgets what has not left.
+func (p *pipe) drop() {
+	p.buf, p.late = p.buf[:p.arrived()], 0
+	if len(p.buf) == 0 {
+		p.buf = nil
+	}
+}
+
 // take moves bytes that have arrived to b.
 func (p *pipe) take(b []byte) {
 	p.buf = p.buf[copy(b, p.buf):]
@@ -227,14 +235,16 @@ func (s *socket) close() {
 	s.fd = -1
 	delete(s.k.remotes, s)
 	delete(s.k.waits, s)
-	s.in.buf, s.in.late, s.out.late = nil, 0, 0
+	s.in.buf, s.in.late = nil, 0
 	if s.flags&gone != 0 {
 		return
 	}
 	if unread {
+		s.out.drop()
 		s.resetClient()
 		return
 	}
+	s.out.late = 0
 	s.flags |= serverShut
 }
 
