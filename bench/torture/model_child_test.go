@@ -58,12 +58,9 @@ func startChild(t *testing.T, defect string) (url string, pid int) {
 	return strings.TrimSpace(line), child.Process.Pid
 }
 
-// Row M4: a server that takes its own standstill for its clients' silence is noticed.
-func TestStandstillIsJudged(t *testing.T) {
-	t.Parallel() // it waits for the deadline
+// judgesStandstill has a server that takes its own standstill for its clients' silence: row M4.
+func judgesStandstill(t *testing.T, all *sync.WaitGroup) {
 	const id = "M4/standstill"
-	var all sync.WaitGroup
-	defer all.Wait()
 	for _, defect := range []string{"", "counts-a-standstill"} {
 		url, pid := startChild(t, defect)
 		all.Go(func() {

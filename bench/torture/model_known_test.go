@@ -195,6 +195,7 @@ func TestKnownLimitsAreJudged(t *testing.T) {
 	t.Parallel() // it waits for deadlines
 	var all sync.WaitGroup
 	defer all.Wait()
+	judgesStandstill(t, &all)
 	for _, d := range knownDefects {
 		o := Options{CloseTimeout: time.Second, HandshakeTimeout: 10 * time.Second}
 		switch {

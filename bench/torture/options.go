@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"regexp"
@@ -79,6 +80,7 @@ func (o *Options) prepare() error {
 	o.host, o.name, o.addr, o.path = u.Host, u.Hostname(), net.JoinHostPort(u.Hostname(), port), u.RequestURI()
 	if o.tally == nil {
 		o.tally = new(tally)
+		o.tally.controls.Store(rand.Int64N(1e9)) // another run, at the same server, says other things
 	}
 	o.dialect = echo{}
 	if o.Push != nil {

@@ -324,7 +324,7 @@ func TestPushDefectsAreFound(t *testing.T) {
 		all.Go(func() {
 			defer func() { <-slots }()
 			s, err := begun(t, Options{
-				URL: startBender(t, r.addr, bend), Push: &Push{App: testApp}, Timeout: timeout, Delay: stall, Run: regexp.MustCompile(id),
+				URL: startBender(t, r.addr, bend), Push: &Push{App: testApp}, Timeout: timeout, Delay: max(stall, timeout/2), Run: regexp.MustCompile(id),
 			})
 			if err != nil {
 				t.Errorf("%s: %v", id, err)

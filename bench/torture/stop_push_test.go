@@ -26,9 +26,8 @@ func TestRoostPushStop(t *testing.T) {
 	})
 }
 
-// What is wrong with the end of a server with an API is noticed.
-func TestPushStopNotices(t *testing.T) {
-	t.Parallel() // it waits for deadlines
+// pushStopNotices plants defects in the end of a server with an API.
+func pushStopNotices(t *testing.T, all *sync.WaitGroup) {
 	say := (*bent).say
 	served := func(answer string) func(client net.Conn) {
 		return func(client net.Conn) {
@@ -40,8 +39,6 @@ func TestPushStopNotices(t *testing.T) {
 			io.WriteString(client, answer)
 		}
 	}
-	var all sync.WaitGroup
-	defer all.Wait()
 	for _, d := range []struct {
 		defect, id string
 		bender     *bender

@@ -84,6 +84,7 @@ func TestStopNotices(t *testing.T) {
 	t.Parallel() // it waits for deadlines
 	var all sync.WaitGroup
 	defer all.Wait()
+	pushStopNotices(t, &all)
 	for _, d := range []struct{ defect, id string }{
 		{"", ""},
 		{"", "rude"},
