@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type Hooks struct {
 
 	receivers map[string]*receiver // by the prefix of their channels
 	trap      []*receiver          // which no server may reach
+	forbidden []string             // hosts of endpoints that it may not reach either
 }
 
 // HookEndpoint is where webhooks about some channels go.
@@ -84,10 +86,13 @@ func (h *Hooks) open() error {
 	}
 	h.trap = append(h.trap, trap)
 	_, port, _ := net.SplitHostPort(trap.addr())
-	if also, err := listenForHooks("[::1]:"+port, hookSays("200 OK")); err == nil { // not every machine has it
+	h.forbidden = forbiddenHosts
+	if also, err := listenForHooks("[::1]:"+port, hookSays("200 OK")); err == nil {
 		h.trap = append(h.trap, also)
+	} else { // a machine without IPv6 has nothing to refuse
+		h.forbidden = slices.DeleteFunc(slices.Clone(h.forbidden), func(host string) bool { return strings.HasPrefix(host, "[") })
 	}
-	for _, host := range forbiddenHosts {
+	for _, host := range h.forbidden {
 		h.Endpoints = append(h.Endpoints, HookEndpoint{URL: "http://" + host + ":" + port + "/hook", Prefix: forbiddenHook, Events: occupied})
 	}
 	return nil
