@@ -21,7 +21,8 @@
 //
 // Ids begin with the row of the threat table that the case guards: F frames,
 // H opening handshake, C compression, T connections, L TLS, R resources, B
-// broadcast, A calls over HTTP, U what must hold all the time.
+// broadcast, A calls over HTTP, M time, S the server's end (see Stop), U what must
+// hold all the time.
 //
 // After every round of cases the server is looked at: what must hold whatever
 // clients do (U1 to U8: an honest connection, the process, its descriptors,

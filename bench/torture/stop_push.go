@@ -157,7 +157,7 @@ func (e *leaving) beginsCall(g *guest, from string) error {
 
 func (e *leaving) endsCall(g *guest, from string) error {
 	<-e.begun
-	time.Sleep(rand.N(e.Window/2 + 1))
+	time.Sleep(rand.N(e.Window/4 + 1)) // most subscribers are told later
 	g.c.write(g.body)
 	if _, err := g.bench.answer(g.c, http.StatusOK, ""); err != nil {
 		return err
@@ -188,7 +188,7 @@ func (e *leaving) judgeDelivery() {
 			continue
 		}
 		for _, a := range e.accepted {
-			if a.at.After(e.signalled) && g.told.Sub(a.at) < e.Window/8 || g.news.next[a.from] > a.n {
+			if a.at.After(e.signalled) && g.told.Sub(a.at) < e.Window/4 || g.news.next[a.from] > a.n {
 				continue
 			}
 			g.err = &mismatch{
