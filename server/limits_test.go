@@ -38,6 +38,30 @@ func TestLimitConns(t *testing.T) {
 	})
 }
 
+// R1: the limit of a server that runs can be lowered and raised again, but not above what it
+// was made with. Who is there stays.
+func TestLimitConnsOfRunningServer(t *testing.T) {
+	modes(t, func(t *testing.T, inline bool) {
+		st := start(t, Handler{OnMessage: echo}, Config{Inline: inline, Limits: Limits{Conns: 2}})
+		first, second := st.open(), st.open()
+		for limit, want := range map[int]int{-1: 1, 1: 1, 2: 2, 3: 2} {
+			if st.LimitConns(limit); st.Config().Limits.Conns != want {
+				t.Errorf("limited to %d, Config says %d", limit, st.Config().Limits.Conns)
+			}
+		}
+		st.LimitConns(1)
+		first.echo("still here")
+		first.goodbye()
+		eventually(t, "one is gone", func() bool { return st.Stats().Conns == 1 })
+		st.dial().refused(503)
+		st.LimitConns(5)
+		third := st.open()
+		st.dial().refused(503)
+		second.echo("still here")
+		third.echo("here")
+	})
+}
+
 // R1, H3: beyond Limits.Handshakes clients are told when to come back, before the
 // upgrade; who is connected is not concerned, and there is room again as soon as one
 // of those who were connecting is through, or was cut for saying nothing.

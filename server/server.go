@@ -34,7 +34,8 @@ type Server struct {
 	http       *httpSide // nil without Config.HTTP
 	stats      counters
 	loops      []loopCounters
-	conns      atomic.Int64 // connections that count against Limits.Conns
+	conns      atomic.Int64 // connections that count against maxConns
+	maxConns   atomic.Int64 // Limits.Conns, or less, see LimitConns
 	away       atomic.Int64 // connections that are being turned away
 	address    *addresses   // nil without a limit
 	complaints complaints
@@ -90,6 +91,7 @@ func New(h Handler, cfg Config) (*Server, error) {
 	if cfg.Limits.ConnsPerAddress > 0 {
 		s.address = newAddresses(cfg.Limits.ConnsPerAddress)
 	}
+	s.maxConns.Store(int64(cfg.Limits.Conns))
 	s.loops = make([]loopCounters, cfg.Loops)
 	if cfg.TLS != nil {
 		cfg.TLS = secure.Config(cfg.TLS)
@@ -174,8 +176,20 @@ func (s *Server) Serve(ln net.Listener) error {
 	return ErrServerClosed
 }
 
-// Config returns the configuration in force: defaults are filled in.
-func (s *Server) Config() Config { return s.cfg }
+// Config returns the configuration in force: defaults are filled in, and Limits.Conns
+// is what LimitConns made of it.
+func (s *Server) Config() Config {
+	cfg := s.cfg
+	cfg.Limits.Conns = int(s.maxConns.Load())
+	return cfg
+}
+
+// LimitConns sets Limits.Conns of a server that runs, to at least 1 and at most what it
+// was made with. Connections beyond it stay open; new ones get 503 until there are
+// fewer. It may be called from any goroutine.
+func (s *Server) LimitConns(n int) {
+	s.maxConns.Store(int64(min(max(n, 1), s.cfg.Limits.Conns)))
+}
 
 // Loops returns the number of loops.
 func (s *Server) Loops() int { return s.cfg.Loops }
@@ -206,7 +220,7 @@ func (s *Server) admit(peer netip.AddrPort) engine.Session {
 // count counts a connection against the limits, unless one is met. Those that
 // are turned away are counted elsewhere: they must not keep others out.
 func (s *Server) count(c *Conn, client netip.Addr) calls {
-	if s.conns.Add(1) > int64(s.cfg.Limits.Conns) {
+	if s.conns.Add(1) > s.maxConns.Load() {
 		s.conns.Add(-1)
 		s.stats.OverConns.Add(1)
 		return overConns

@@ -170,26 +170,39 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// G6: what comes with a reload must be there, too, to the byte; what asks for no
-// more than before is taken by a machine that was given less meanwhile.
+// G6: what comes with a reload must be there, too, to the byte, or room for it is made
+// of connections that nobody asked for and nobody has; what asks for no more than
+// before is taken by a machine that was given less meanwhile.
 func TestGrow(t *testing.T) {
-	from, to := loadFor(t, 50_000), loadFor(t, 50_000)
+	const conns = 50_000
+	from, to := loadFor(t, conns), loadFor(t, conns)
 	to.apps = make([]push.App, 2)
-	b := to.budget()
+	b, fewer := to.budget(), to.of(40_000).budget()
+	exact := ceilings{memory: fewer.most(), heap: fewer.heap(), memoryName: "the machine's memory"}
 	for name, c := range map[string]struct {
-		ceilings ceilings
-		from, to load
-		says     string
+		ceilings       ceilings
+		from, to       load
+		asked, present int
+		conns          int // 0: refused, and it says
+		says           string
 	}{
-		"enough":    {ceilings{memory: b.most(), heap: b.heap()}, from, to, ""},
-		"too few":   {ceilings{memory: b.most() - 1, memoryName: "the machine's memory", heap: unlimited}, from, to, "and the machine's memory is " + mebibytes(b.most()-1)},
-		"heap":      {ceilings{memory: unlimited, heap: b.heap() - 1}, from, to, "and GOMEMLIMIT is " + mebibytes(b.heap()-1)},
-		"the same":  {ceilings{memory: 1, heap: 1}, to, to, ""},
-		"shrinking": {ceilings{memory: 1, heap: 1}, to, from, ""},
+		"enough":            {ceilings{memory: b.most(), heap: b.heap()}, from, to, conns, 0, conns, ""},
+		"too few":           {ceilings{memory: b.most() - 1, memoryName: "the machine's memory", heap: unlimited}, from, to, conns, 0, 0, "and the machine's memory is " + mebibytes(b.most()-1)},
+		"heap":              {ceilings{memory: unlimited, heap: b.heap() - 1}, from, to, conns, 0, 0, "and GOMEMLIMIT is " + mebibytes(b.heap()-1)},
+		"the same":          {ceilings{memory: 1, heap: 1}, to, to, conns, 0, conns, ""},
+		"shrinking":         {ceilings{memory: 1, heap: 1}, to, from, conns, 0, conns, ""},
+		"fewer connections": {exact, from, to, 0, 40_000, 40_000, ""},
+		"that are there":    {exact, from, to, 0, 40_001, 0, "and the machine's memory is " + mebibytes(exact.memory)},
+		"that were wanted":  {exact, from, to, conns, 0, 0, "and the machine's memory is " + mebibytes(exact.memory)},
+		"fewer than before": {ceilings{memory: 1, heap: 1}, to.of(10), from, 0, 0, 10, ""},
 	} {
-		err := c.ceilings.grow(c.from, c.to)
-		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n")) {
-			t.Errorf("%s: %v", name, err)
+		got, err := c.ceilings.grow(c.from, c.to, c.asked, c.present)
+		if c.conns == 0 {
+			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if err != nil || got.server.Limits.Conns != c.conns {
+			t.Errorf("%s: %d connections, %v; want %d", name, got.server.Limits.Conns, err, c.conns)
 		}
 	}
 }
@@ -225,9 +238,13 @@ func TestServeNeedsMemory(t *testing.T) {
 // connectionsHeld is what a server says it can hold.
 func connectionsHeld(t *testing.T, p *program) (n int) {
 	t.Helper()
-	up := p.log.await(t, "the start-up line", func(r record) bool { return r["msg"] == "listening" })
-	if _, err := fmt.Sscanf(fmt.Sprint(up["can_hold"]), "about %d connections", &n); err != nil {
-		t.Fatalf("can_hold is %v", up["can_hold"])
+	return canHeld(t, p.log.await(t, "the start-up line", func(r record) bool { return r["msg"] == "listening" }))
+}
+
+func canHeld(t *testing.T, line record) (n int) {
+	t.Helper()
+	if _, err := fmt.Sscanf(fmt.Sprint(line["can_hold"]), "about %d connections", &n); err != nil {
+		t.Fatalf("can_hold is %v", line["can_hold"])
 	}
 	return n
 }

@@ -121,14 +121,22 @@ func (c ceilings) fit(l load, asked int, overcommit bool) (load, error) {
 	return l, c.check(l)
 }
 
-// grow says why a server that was started for one load cannot have another. What
-// is less than before is always welcome, also where the machine was given less meanwhile.
-func (c ceilings) grow(from, to load) error {
+// grow returns what a server that was started for one load can have instead of another:
+// with fewer connections, unless their number was asked for or more than that are there.
+// What is less than before is always welcome, also where the machine was given less
+// meanwhile.
+func (c ceilings) grow(from, to load, asked, present int) (load, error) {
 	b := to.budget()
-	if c.holds(b) || b.most() <= from.budget().most() {
-		return nil
+	if c.holds(b) {
+		return to, nil
 	}
-	return fmt.Errorf("%s: have fewer apps or let them keep less (limits.cache, limits.history, webhooks), or restart with less of something else, more memory or --overcommit", c.missing(b))
+	if room := c.room(to); asked == 0 && room >= max(connectionsMin, present) {
+		return to.of(room), nil
+	}
+	if less := to.of(from.server.Limits.Conns); less.budget().most() <= from.budget().most() {
+		return less, nil
+	}
+	return to, fmt.Errorf("%s: have fewer apps or let them keep less (limits.cache, limits.history, webhooks), or restart with less of something else, more memory or --overcommit", c.missing(b))
 }
 
 // thisMachine is the one that the process runs on.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"reflect"
 
@@ -22,17 +23,19 @@ type reloader struct {
 
 	webhooks webhook.Config // in force, but for its apps
 	most     load           // what clients can make the server use
+	conns    int            // for how many the server was started; 0 before the first reload
 }
 
 // reload reads everything first. Unless all of it is right, and the machine can
 // hold it, nothing changes.
 func (r *reloader) reload() {
 	next, err := r.serve.tenants()
-	most := r.most
+	r.conns = cmp.Or(r.conns, r.most.server.Limits.Conns)
+	most := r.most.of(r.conns)
 	if err == nil {
 		most.apps, most.webhooks = r.site.with(next.apps), r.webhooks.Memory(next.endpoints())
 		if !r.serve.Overcommit {
-			err = thisMachine().ceilings().grow(r.most, most)
+			most, err = thisMachine().ceilings().grow(r.most, most, r.serve.MaxConnections.n, int(r.server.Stats().Conns))
 		}
 	}
 	if err == nil && r.sender != nil {
@@ -47,7 +50,8 @@ func (r *reloader) reload() {
 	}
 	r.site.follow(next.apps)
 	r.most = most
-	r.log.Info("reloaded", "memory_at_most", mebibytes(most.budget().most()), "apps", len(next.apps), "apps_from", next.from, "webhooks", next.endpoints())
+	r.server.LimitConns(most.server.Limits.Conns)
+	r.log.Info("reloaded", "can_hold", canHold(most.server.Limits.Conns), "memory_at_most", mebibytes(most.budget().most()), "apps", len(next.apps), "apps_from", next.from, "webhooks", next.endpoints())
 	if !r.now.sameBut(next) {
 		r.log.Warn("only apps are reloaded: restart for the other changes to the file", "file", r.serve.Config)
 	}

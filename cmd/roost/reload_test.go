@@ -147,6 +147,21 @@ func TestReloadNeedsMemory(t *testing.T) {
 	}
 }
 
+// G6: where the number of connections is what fits, room for new apps is made of them, and
+// given back with the apps.
+func TestReloadMakesRoom(t *testing.T) {
+	path := write(t, "roost.toml", appText("1", "one"))
+	p := start(t, []string{"GOMEMLIMIT=700MiB"}, "serve", "--config", path, "--listen", "127.0.0.1:0", "--admin", "off", "--drain", "1s")
+	before := connectionsHeld(t, p)
+	fewer := canHeld(t, hangUp(t, p, path, appText("1", "one")+appText("2", "two"), "reloaded"))
+	if err := publishes(p, "2", "two", "secret"); err != nil || fewer >= before {
+		t.Errorf("%d connections, %d with another app: %v", before, fewer, err)
+	}
+	if again := canHeld(t, hangUp(t, p, path, appText("1", "one"), "reloaded")); again != before {
+		t.Errorf("%d connections, and %d when the other app is gone", before, again)
+	}
+}
+
 // The page at / shows its app as it is now, and the first one when that is gone.
 func TestReloadReachesThePage(t *testing.T) {
 	path := write(t, "roost.toml", appText("1", "one")+appText("2", "two"))

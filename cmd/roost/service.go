@@ -130,6 +130,9 @@ func (s *service) listen(at address, boss *supervisor) (net.Addr, error) {
 	return addr, nil
 }
 
+// canHold is how a log says for how many connections there is room.
+func canHold(conns int) string { return fmt.Sprintf("about %d connections", conns) }
+
 // inForce is what the start-up line says about the configuration, defaults
 // filled in.
 func inForce(config server.Config, held capacity) []slog.Attr {
@@ -142,7 +145,7 @@ func inForce(config server.Config, held capacity) []slog.Attr {
 		slog.Int("loops", config.Loops),
 		slog.String("handlers", handlers),
 		slog.String("descriptors", held.String()),
-		slog.String("can_hold", fmt.Sprintf("about %d connections", config.Limits.Conns)),
+		slog.String("can_hold", canHold(config.Limits.Conns)),
 		slog.Bool("deflate", config.Deflate.Enabled),
 		slog.Group("limits",
 			"connections_per_address", ceiling(max(0, config.Limits.ConnsPerAddress)).String(),
