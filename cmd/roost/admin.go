@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -49,12 +50,31 @@ func startAdmin(addr address, pages adminPages, served net.Addr, log *slog.Logge
 		a.server.RegisterOnShutdown(pages.console.Close)
 	}
 	go func() {
-		if err := a.server.Serve(ln); err != http.ErrServerClosed {
+		if err := a.server.Serve(patientListener{ln}); err != http.ErrServerClosed {
 			log.Error("the admin address stopped answering", "err", err)
 		}
 	}()
 	return a, nil
 }
+
+// patientListener outlives whatever the kernel says of one connection or of one
+// moment: net/http gives a listener up for most of it, and tries again after a pause
+// for what calls itself temporary.
+type patientListener struct{ net.Listener }
+
+func (l patientListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		err = passing{err}
+	}
+	return conn, err
+}
+
+// passing is an error that a later call may not have: a net.Error for net/http.
+type passing struct{ error }
+
+func (passing) Timeout() bool   { return false }
+func (passing) Temporary() bool { return true }
 
 // routes guards everything but health, which says nothing and is asked for by
 // what knows no password.

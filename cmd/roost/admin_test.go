@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -9,6 +11,40 @@ import (
 	"syscall"
 	"testing"
 )
+
+// interrupted is a listener that the kernel refuses a few connections of.
+type interrupted struct {
+	net.Listener
+	errs []error
+}
+
+func (l *interrupted) Accept() (net.Conn, error) {
+	if len(l.errs) > 0 {
+		err := l.errs[0]
+		l.errs = l.errs[1:]
+		return nil, &net.OpError{Op: "accept", Err: err}
+	}
+	return l.Listener.Accept()
+}
+
+// Row T8: errors of accept are a moment's for the admin address, too, and not its end.
+func TestAdminOutlivesErrorsOfAccept(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := []error{syscall.EPERM, syscall.EPROTO, syscall.ENOBUFS, syscall.ENOMEM, syscall.ENETDOWN}
+	s := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: log.New(io.Discard, "", 0)}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(patientListener{&interrupted{ln, refused}}) }()
+	if status, _ := get(t, "http://"+ln.Addr().String()); status != http.StatusNotFound {
+		t.Errorf("status %d", status)
+	}
+	s.Close()
+	if err := <-ended; err != http.ErrServerClosed {
+		t.Errorf("it ended with %v", err)
+	}
+}
 
 // A unix socket that a killed process left behind does not keep the next one from
 // starting, as the clients' address or as the admin address; one that somebody
