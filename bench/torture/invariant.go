@@ -35,7 +35,7 @@ type watch struct {
 	o       *Options
 	process *process // nil without Options.Pid
 	admin   *admin   // nil without Options.Admin
-	canary  *canary
+	canary  *canary  // nil when U1/canary is lost from the start
 	price   price
 	first   sight // before anything was sent
 	last    sight // after the last round
@@ -52,13 +52,15 @@ type watch struct {
 // alive reports whether there is still something to look at.
 func (w *watch) alive() bool { return w.process == nil || w.checkIdentity() == nil }
 
-func newWatch(o *Options, p *process) (*watch, error) {
-	w := &watch{o: o, process: p, told: map[string]int{}, lost: map[string]bool{}}
+func newWatch(o *Options, p *process, lost map[string]bool) (*watch, error) {
+	w := &watch{o: o, process: p, told: map[string]int{}, lost: lost}
 	if err := w.begin(); err != nil {
 		return nil, err
 	}
-	w.canary = watchCanary(o)
-	w.canary.settle()
+	if !lost["U1/canary"] {
+		w.canary = watchCanary(o)
+		w.canary.settle()
+	}
 	return w, nil
 }
 
@@ -68,7 +70,7 @@ func (w *watch) begin() error {
 		w.admin = newAdmin(w.o.Admin)
 	}
 	if w.process != nil {
-		w.noPrice = w.appraise() != nil // it does not serve what honest clients are measured with
+		w.noPrice = w.lost["U7/cpu"] || w.appraise() != nil // it does not serve what honest clients are measured with
 	}
 	w.first = w.look(true)
 	w.last = w.first
@@ -151,6 +153,9 @@ func (w *watch) check(final bool) (all []broken) {
 }
 
 func (w *watch) checkCanary() *broken {
+	if w.canary == nil {
+		return nil
+	}
 	err := w.canary.sings()
 	if err == nil {
 		return nil

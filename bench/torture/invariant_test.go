@@ -61,7 +61,7 @@ func watched(t *testing.T, o Options, defect string) *watch {
 	if err := o.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWatch(&o, p)
+	w, err := newWatch(&o, p, map[string]bool{})
 	if err != nil {
 		t.Fatal(err)
 	}

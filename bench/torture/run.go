@@ -137,7 +137,7 @@ const roundTurns = 192
 
 func (r *runner) run(ctx context.Context, cases []Case) (*Summary, error) {
 	start := time.Now()
-	w, err := newWatch(r.o, r.process)
+	w, err := newWatch(r.o, r.process, map[string]bool{})
 	if err != nil {
 		return nil, fmt.Errorf("torture: the server cannot be watched: %w", err)
 	}
@@ -226,11 +226,14 @@ func (r *runner) broken(after string, faults []broken) {
 func (r *runner) end() {
 	w := r.watch
 	r.broken("all clients have left", w.check(true))
-	heard, err := w.canary.stop()
-	if err != nil {
-		r.broken("all clients have left", []broken{{"U1/canary", err.Error(), "every echo, in order", w.canary.dump()}})
-	} else if b := w.checkDelay(heard); b != nil {
-		r.broken("all clients have left", []broken{*b})
+	var heard song
+	if w.canary != nil {
+		var err error
+		if heard, err = w.canary.stop(); err != nil {
+			r.broken("all clients have left", []broken{{"U1/canary", err.Error(), "every echo, in order", w.canary.dump()}})
+		} else if b := w.checkDelay(heard); b != nil && !w.lost[b.id] {
+			r.broken("all clients have left", []broken{*b})
+		}
 	}
 	if err := r.reachable(); err != nil {
 		r.broken("all clients have left", []broken{{id: "U2/alive", got: err.Error(), want: "a client that comes now is served"}})

@@ -26,7 +26,7 @@ var modes = map[string][]string{
 // inModes runs a test against an echo server of each mode.
 func inModes(t *testing.T, test func(t *testing.T, p *program)) {
 	for mode, args := range modes {
-		t.Run(mode, func(t *testing.T) { test(t, startEcho(t, args...)) })
+		t.Run(mode, func(t *testing.T) { test(t, startEcho(t, append([]string{"--admin", "127.0.0.1:0"}, args...)...)) })
 	}
 }
 

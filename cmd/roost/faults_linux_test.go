@@ -17,6 +17,7 @@ import (
 	"time"
 
 	gorilla "github.com/gorilla/websocket"
+	"github.com/roost-ws/roost/bench/torture"
 )
 
 // The machine itself at fault, and the built program in the middle of it: what
@@ -97,6 +98,7 @@ func (p *program) cpu() time.Duration {
 func TestFaultDescriptors(t *testing.T) {
 	require(t, "prlimit")
 	p := startEcho(t, "--admin", "127.0.0.1:0", "--max-connections", "1000")
+	p.watched(torture.Options{}, nil)
 	bird := newCanary(t, p.addr)
 	bird.sing(10)
 	const more = 20
@@ -151,11 +153,15 @@ func TestFaultCalls(t *testing.T) {
 		"epoll_pwait:error=EINTR:when=5+2",
 	} {
 		t.Run(inject, func(t *testing.T) {
+			t.Parallel()
 			call, _, _ := strings.Cut(inject, ":")
 			traced := exec.Command("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace="+call, "-e", "inject="+inject,
-				binary, "echo", "--listen", "127.0.0.1:0", "--drain", "1s")
+				binary, "echo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--drain", "1s")
 			p := follow(t, traced, nil)
-			p.addr = fmt.Sprint(p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })["addr"])
+			up := p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })
+			p.addr = fmt.Sprint(up["addr"])
+			p.admin = fmt.Sprint(up["admin"])
+			p.watched(torture.Options{}, nil)
 			for range 5 {
 				// After ECONNABORTED the kernel has dropped the connection, and an
 				// injected one only says so: it is the next that counts.
@@ -170,6 +176,7 @@ func TestFaultCalls(t *testing.T) {
 // Row T12: a thousand signals a second are invisible.
 func TestFaultSignals(t *testing.T) {
 	inModes(t, func(t *testing.T, p *program) {
+		p.watched(torture.Options{}, nil)
 		bird := newCanary(t, p.addr)
 		var over atomic.Bool
 		var done sync.WaitGroup
@@ -196,6 +203,7 @@ func TestFaultStandstill(t *testing.T) {
 		pause = 90 * time.Second
 	}
 	p := startEcho(t, "--admin", "127.0.0.1:0", "--ping-interval", "1s")
+	p.watched(torture.Options{Standstill: pause}, nil)
 	var birds []*canary
 	for range 20 {
 		b := newCanary(t, p.addr)
@@ -208,8 +216,8 @@ func TestFaultStandstill(t *testing.T) {
 	for _, b := range birds {
 		b.sing(1000)
 	}
-	if n := p.metric(`roost_connections{state="open"}`); n != 20 {
-		t.Errorf("%g of 20 connections are open after %v of standing still", n, pause)
+	if n := p.metric(`roost_connections{state="open"}`); n != 21 { // with the one that watches
+		t.Errorf("%g of 21 connections are open after %v of standing still", n, pause)
 	}
 }
 
@@ -217,6 +225,7 @@ func TestFaultStandstill(t *testing.T) {
 // and no byte of theirs reaches another.
 func TestFaultResets(t *testing.T) {
 	inModes(t, func(t *testing.T, p *program) {
+		p.watched(torture.Options{}, nil)
 		bird := newCanary(t, p.addr)
 		bird.sing(10)
 		before := openFiles(t, p) // with the bird's, and all that the program opens as it starts

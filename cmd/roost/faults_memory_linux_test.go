@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/roost-ws/roost/bench/torture"
 )
 
 // memoryGroup makes a control group with a limit and returns its folder.
@@ -61,6 +63,7 @@ func TestFaultMemory(t *testing.T) {
 		binary, "echo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)...), nil)
 	up := p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })
 	p.addr, p.admin = fmt.Sprint(up["addr"]), fmt.Sprint(up["admin"])
+	p.watched(torture.Options{}, nil)
 	bird := newCanary(t, p.addr)
 	bird.sing(100)
 	var crowd sync.WaitGroup

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/roost-ws/roost/bench/torture"
 )
 
 // inNetwork runs a test in a network of its own, in which nothing but a loopback
@@ -50,7 +52,8 @@ func TestFaultPath(t *testing.T) {
 		"rate 4mbit",
 	} {
 		t.Run(path, func(t *testing.T) {
-			p := startEcho(t)
+			p := startEcho(t, "--admin", "127.0.0.1:0")
+			p.watched(torture.Options{}, nil)
 			tc := exec.Command("tc", append([]string{"qdisc", "replace", "dev", "lo", "root", "netem"}, strings.Fields(path)...)...)
 			if out, err := tc.CombinedOutput(); err != nil {
 				lacking(t, netem, string(out))
@@ -80,6 +83,7 @@ func TestFaultBlackhole(t *testing.T) {
 		return
 	}
 	p := startEcho(t, "--admin", "127.0.0.1:0", "--ping-interval", "1s")
+	p.watched(torture.Options{}, torture.Excuses{"U1/canary": "there is no network for longer than a Ping and the wait for its answer"})
 	const crowd = 10
 	for range crowd {
 		newCanary(t, p.addr).sing(10)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	gorilla "github.com/gorilla/websocket"
+	"github.com/roost-ws/roost/bench/torture"
 )
 
 // shortage has the kernel refuse every send of the program until over is called.
@@ -54,7 +55,8 @@ func TestFaultSendWithoutMemory(t *testing.T) {
 	for errno, flags := range map[string][]string{"ENOBUFS": {"--inline"}, "ENOMEM": nil} {
 		t.Run(errno, func(t *testing.T) {
 			t.Parallel() // it waits for the deadline
-			p := startEcho(t, append(flags, "--ping-interval", "off", "--stall-timeout", "4s")...)
+			p := startEcho(t, append(flags, "--admin", "127.0.0.1:0", "--ping-interval", "off", "--stall-timeout", "4s")...)
+			p.watched(torture.Options{}, nil)
 			messages := [][]byte{[]byte("short"), bytes.Repeat([]byte("long "), 50_000)}
 			var conns []*gorilla.Conn
 			for range messages {
@@ -75,12 +77,12 @@ func TestFaultSendWithoutMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for end := time.Now().Add(patience); refused() < 3 && time.Now().Before(end); {
+			for end := time.Now().Add(patience); refused() < 4 && time.Now().Before(end); {
 				time.Sleep(10 * time.Millisecond)
 			}
 			time.Sleep(200 * time.Millisecond) // for it to spin, if it does
-			if n := refused(); n < 3 || n > 50 {
-				t.Errorf("%d calls were refused, of three connections with something to send", n)
+			if n := refused(); n < 4 || n > 50 {
+				t.Errorf("%d calls were refused, of four connections with something to send", n)
 			}
 			over()
 			for i, c := range conns {

@@ -88,6 +88,7 @@ type program struct {
 	stdout *feed[string]
 	log    *feed[record]
 	noise  *feed[string] // what it wrote to stderr that is no record
+	kept   string        // the file that has all that it wrote to stderr
 	exited chan struct{} // closed when it ended and its output was read
 	addr   string        // where it serves
 	admin  string        // its admin address, "" when it has none
@@ -116,13 +117,19 @@ func follow(t *testing.T, cmd *exec.Cmd, env []string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.kept = filepath.Join(t.TempDir(), "log")
+	kept, err := os.Create(p.kept)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	var readers sync.WaitGroup
 	readers.Go(func() { lines(stdout, p.stdout.put) })
 	readers.Go(func() {
-		lines(stderr, func(line string) {
+		defer kept.Close()
+		lines(io.TeeReader(stderr, kept), func(line string) {
 			var r record
 			if json.Unmarshal([]byte(line), &r) == nil {
 				p.log.put(r)

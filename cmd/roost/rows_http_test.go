@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roost-ws/roost/bench/torture"
 	"github.com/roost-ws/roost/server/push"
 )
 
@@ -94,6 +95,7 @@ func TestSmuggledCallIsNotExecuted(t *testing.T) {
 // are answered, and what follows is served.
 func TestWrongPlaces(t *testing.T) {
 	p := startServe(t)
+	p.watched(torture.Options{Push: watchedApp}, nil)
 	for _, target := range []string{"/apps/" + appID + "/events", "/apps/" + appID + "/channels", "/health", "/metrics", "/", "/app", "/app/", "/app/a/b", "/apps/1/events", "/mqtt", "//app/" + appKey, "/app/%2e%2e/apps"} {
 		got := raw(t, p, wsHead(target)+"\x81\x80\x00\x00\x00\x00"+bye)
 		status := strings.TrimPrefix(got, "HTTP/1.1 ")
@@ -198,11 +200,14 @@ func TestRestartOnTheSameAddress(t *testing.T) {
 	env := []string{"ROOST_APP_ID=" + appID, "ROOST_APP_KEY=" + appKey, "ROOST_APP_SECRET=" + appSecret}
 	addr := freeAddr(t)
 	for range 3 {
-		p := launch(t, env, "serve", "--listen", addr, "--admin", "off", "--drain", "100ms")
-		p.addr = fmt.Sprint(p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })["addr"])
+		p := launch(t, env, "serve", "--listen", addr, "--admin", "127.0.0.1:0", "--drain", "100ms")
+		up := p.log.await(t, "start-up line", func(r record) bool { return r["msg"] == "listening" })
+		p.addr, p.admin = fmt.Sprint(up["addr"]), fmt.Sprint(up["admin"])
+		unharmed := p.watch(torture.Options{Push: watchedApp}, nil)
 		for range 20 {
 			raw(t, p, wsHead("/app/"+appKey+"?protocol=7")+"\x88\x82\x00\x00\x00\x00\x03\xe8")
 		}
+		unharmed()
 		open := dialApp(t, p, appKey) // is still there when it ends
 		open.hears()
 		p.cmd.Process.Signal(os.Interrupt)
