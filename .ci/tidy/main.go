@@ -115,12 +115,17 @@ func checkTree(tree fs.FS) ([]string, error) {
 		case !strings.Contains(name, "/") && name[0] != '.' && !slices.Contains(top, name):
 			faults = append(faults, fmt.Sprintf("%s: the top level is %s", name, strings.Join(top, ", ")))
 		}
-		if d.IsDir() || path.Ext(name) != ".go" {
+		runs := name == "Makefile" || strings.HasPrefix(name, ".ci/") && path.Ext(name) == ""
+		if d.IsDir() || !runs && path.Ext(name) != ".go" {
 			return nil
 		}
 		src, err := fs.ReadFile(tree, name)
 		if err != nil {
 			return err
+		}
+		if runs {
+			faults = append(faults, checkShort(name, string(src))...)
+			return nil
 		}
 		found, err := checkFile(name, src)
 		faults = append(faults, found...)

@@ -184,3 +184,21 @@ func asksShort(cond ast.Expr) bool {
 	}
 	return false
 }
+
+// short has go test leave tests out.
+var short = regexp.MustCompile(`\s--?(test\.)?short\b`)
+
+// checkShort looks at what starts tests: only make fast may leave some out, so that what is
+// skipped for -short runs in make test.
+func checkShort(name, text string) (faults []string) {
+	target := ""
+	for i, line := range strings.Split(text, "\n") {
+		if before, _, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, "\t") {
+			target = before
+		}
+		if short.MatchString(line) && (name != "Makefile" || target != "fast") {
+			faults = append(faults, fmt.Sprintf("%s:%d: only make fast leaves tests out with -short", name, i+1))
+		}
+	}
+	return faults
+}
