@@ -23,6 +23,15 @@ func (b *Bench) audience(id string) (*audience, error) {
 	return a, b.joins(c, a.channel)
 }
 
+// stage is what most cases of calls begin with: somebody who listens, and a connection to
+// make calls on.
+func (b *Bench) stage(id string) (a *audience, phone *Client, err error) {
+	if a, err = b.audience(id); err == nil {
+		phone, err = b.phone()
+	}
+	return a, phone, err
+}
+
 // hears wants an event next.
 func (a *audience) hears(name, data string) error {
 	return a.b.expect(a.c, wantSaid(said{event: name, channel: a.channel}.exactly(data)))
@@ -84,11 +93,7 @@ func saying(path string, text func(p *pusher, channel string) string) bend {
 // no other effect.
 func refusesCall(id, name string, make bend, statuses ...int) Case {
 	return runDrill(id, "-", name, fmt.Sprintf("response %v with a sentence, nothing published; then a good call is served", statuses), func(b *Bench) error {
-		a, err := b.audience(id)
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage(id)
 		if err != nil {
 			return err
 		}
@@ -119,11 +124,7 @@ func (b *Bench) refusal(phone *Client, statuses ...int) (e Event, err error) {
 // named bent with the data x.
 func servesCall(id, name string, make bend) Case {
 	return runDrill(id, "-", name, "response 200 {}, and the event is delivered", func(b *Bench) error {
-		a, err := b.audience(id)
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage(id)
 		if err != nil {
 			return err
 		}
@@ -140,11 +141,7 @@ func servesCall(id, name string, make bend) Case {
 // calling is a case of several calls. A good one ends it, on the same connection.
 func calling(id, name, want string, calls func(a *audience, phone *Client) error) Case {
 	return runDrill(id, "-", name, want, func(b *Bench) error {
-		a, err := b.audience(id)
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage(id)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,6 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -179,33 +178,11 @@ func startLax(t *testing.T, server string, l lax) string {
 func TestCallDefectsAreFound(t *testing.T) {
 	t.Parallel()
 	r := startRoost(t, buildRoost(t), "", "serve", pushFlags("--config", otherFile(t))...)
-	var all sync.WaitGroup
-	slots := make(chan struct{}, 8)
-	play := func(id string, l lax, timeout time.Duration, judge func(s *Summary)) {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			s, err := begun(t, Options{
-				URL: startLax(t, r.addr, l), Push: &Push{App: testApp, Other: otherApp}, Timeout: timeout, Delay: stall, Run: regexp.MustCompile(id),
-			})
-			if err != nil {
-				t.Errorf("%s: %v", id, err)
-				return
-			}
-			judge(s)
-		})
-	}
-	var played []string
+	var all []planted
 	for _, d := range callDefects {
-		played = append(played, d.id)
-		play(d.id, d.lax, time.Second, func(s *Summary) { noticed(t, d.defect, regexp.MustCompile(d.id), s) })
+		all = append(all, planted{d.defect, d.id, d.id, startLax(t, r.addr, d.lax)})
 	}
-	play(strings.Join(played, "|"), lax{}, 20*time.Second, func(s *Summary) {
-		for _, r := range s.Failed {
-			t.Errorf("without a defect: %v", r)
-		}
-	})
-	all.Wait()
+	areFound(t, all, Options{Push: &Push{App: testApp, Other: otherApp}, Delay: stall}, startLax(t, r.addr, lax{}))
 }
 
 // Row R14: a server that shows its clients what is for operators, and one that has

@@ -71,11 +71,7 @@ func zipped(s string) string {
 
 // publishesAs has a good call delivered, however it is written.
 func (b *Bench) publishesAs(id string, write func(c call) []byte) error {
-	a, err := b.audience(id)
-	if err != nil {
-		return err
-	}
-	phone, err := b.phone()
+	a, phone, err := b.stage(id)
 	if err != nil {
 		return err
 	}
@@ -104,11 +100,7 @@ func chunked(o *Options, c call, size int) []byte {
 // announces is a case of a length that is enough to refuse the body by.
 func announces(id, name, length string, statuses ...int) Case {
 	return runDrill(id, "-", name, fmt.Sprintf("response %v before a byte of it, then FIN", statuses), func(b *Bench) error {
-		a, err := b.audience(id)
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage(id)
 		if err != nil {
 			return err
 		}
@@ -130,11 +122,7 @@ func announces(id, name, length string, statuses ...int) Case {
 func endless() Case {
 	const most = 64 << 20
 	c := runDrill("A6/chunked-endless", "-", "a body in chunks that goes on and on", "response 413, and no more is read", func(b *Bench) error {
-		a, err := b.audience("A6/chunked-endless")
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage("A6/chunked-endless")
 		if err != nil {
 			return err
 		}
@@ -161,11 +149,7 @@ func endless() Case {
 
 // expectsContinue sends a body when it is asked for.
 func expectsContinue(b *Bench) error {
-	a, err := b.audience("A6/expect")
-	if err != nil {
-		return err
-	}
-	phone, err := b.phone()
+	a, phone, err := b.stage("A6/expect")
 	if err != nil {
 		return err
 	}
@@ -188,11 +172,7 @@ func expectsContinue(b *Bench) error {
 func slowBody(p *pusher) Case {
 	const every = 200 * time.Millisecond
 	c := runDrill("A6/slow", "-", fmt.Sprintf("a body that comes byte by byte, for more than %v", p.BodyTimeout), "response 408 when the time is over, and FIN", func(b *Bench) error {
-		a, err := b.audience("A6/slow")
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage("A6/slow")
 		if err != nil {
 			return err
 		}

@@ -104,11 +104,7 @@ func objectOf(fields map[string]string) string {
 
 // confuse makes a call for every kind, on one connection.
 func (b *Bench) confuse(id string, kinds []string, make func(p *pusher, kind, channel string) call) error {
-	a, err := b.audience(id)
-	if err != nil {
-		return err
-	}
-	phone, err := b.phone()
+	a, phone, err := b.stage(id)
 	if err != nil {
 		return err
 	}
@@ -183,11 +179,7 @@ func manyChannels(n int) bend {
 // heard is an event that is at a limit, and whole.
 func heard(id, name string, event func(p *pusher) (name, data string)) Case {
 	return runDrill(id, "-", name, "response 200 {}, and the event is delivered to the byte", func(b *Bench) error {
-		a, err := b.audience(id)
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage(id)
 		if err != nil {
 			return err
 		}

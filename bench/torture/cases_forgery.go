@@ -133,11 +133,7 @@ func unlikelyCalls() []Case {
 // flippedCase: each digit of the signature counts.
 func flippedCase() Case {
 	return runDrill("A3/signature-flipped", "-", "a call for every digit of the signature that is another one", "response 401 each time", func(b *Bench) error {
-		a, err := b.audience("A3/signature-flipped")
-		if err != nil {
-			return err
-		}
-		phone, err := b.phone()
+		a, phone, err := b.stage("A3/signature-flipped")
 		if err != nil {
 			return err
 		}
@@ -231,11 +227,7 @@ func otherAppCases(o App) []Case {
 			return c.with("auth_key", o.Key).sign(o)
 		}), 401, 403),
 		runDrill("A5/same-channel", "-", "a call of another app, to a channel of the same name", "response 200, and the event stays with that app", func(b *Bench) error {
-			a, err := b.audience("A5/same-channel")
-			if err != nil {
-				return err
-			}
-			phone, err := b.phone()
+			a, phone, err := b.stage("A5/same-channel")
 			if err != nil {
 				return err
 			}

@@ -39,11 +39,7 @@ func keptCases() []Case {
 				return nil
 			}},
 		runDrill("A11/upgrade-after-call", "4.2.1", "an opening handshake on a connection that has made a call", "response 101, or a refusal; what follows a refusal is not served", func(b *Bench) error {
-			a, err := b.audience("A11/upgrade-after-call")
-			if err != nil {
-				return err
-			}
-			phone, err := b.phone()
+			a, phone, err := b.stage("A11/upgrade-after-call")
 			if err != nil {
 				return err
 			}
@@ -69,11 +65,7 @@ func keptCases() []Case {
 
 // pipelinedCalls makes calls without waiting for answers.
 func pipelinedCalls(b *Bench) error {
-	a, err := b.audience("A11/pipelined")
-	if err != nil {
-		return err
-	}
-	phone, err := b.phone()
+	a, phone, err := b.stage("A11/pipelined")
 	if err != nil {
 		return err
 	}
@@ -180,11 +172,7 @@ func chunksOf(first string) func(o *Options, outer, hidden call) []byte {
 
 // smuggle sends such a request and the hidden call, and looks that nobody serves it.
 func (b *Bench) smuggle(id string, kept bool, wrap func(o *Options, outer, hidden call) []byte) error {
-	a, err := b.audience(id)
-	if err != nil {
-		return err
-	}
-	phone, err := b.phone()
+	a, phone, err := b.stage(id)
 	if err != nil {
 		return err
 	}

@@ -46,11 +46,8 @@ func memberOf(data string) string {
 
 func tabs(b *Bench) error {
 	channel := b.channel("presence-tabs")
-	watcher, err := b.open()
+	watcher, err := b.enters(channel, "watcher")
 	if err != nil {
-		return err
-	}
-	if err := b.joins(watcher, channel, user(channel, "watcher")...); err != nil {
 		return err
 	}
 	var tab []*Client
@@ -87,11 +84,8 @@ func tabs(b *Bench) error {
 
 func joinsTwice(b *Bench) error {
 	channel := b.channel("presence-twice")
-	watcher, err := b.open()
+	watcher, err := b.enters(channel, "watcher")
 	if err != nil {
-		return err
-	}
-	if err := b.joins(watcher, channel, user(channel, "watcher")...); err != nil {
 		return err
 	}
 	c, err := b.open()
@@ -121,11 +115,8 @@ func joinsTwice(b *Bench) error {
 func presenceChurn(b *Bench) error {
 	const clients, rounds = 6, 25
 	channel := b.channel("presence-churn")
-	watcher, err := b.open()
+	watcher, err := b.enters(channel, "watcher")
 	if err != nil {
-		return err
-	}
-	if err := b.joins(watcher, channel, user(channel, "watcher")...); err != nil {
 		return err
 	}
 	errs := make([]error, clients)
@@ -156,11 +147,8 @@ func presenceChurn(b *Bench) error {
 // flapping: every coming and going is told to all members, so there is an end to them.
 func flapping(b *Bench) error {
 	p, channel := b.push(), b.channel("presence-flap")
-	watcher, err := b.open()
+	watcher, err := b.enters(channel, "watcher")
 	if err != nil {
-		return err
-	}
-	if err := b.joins(watcher, channel, user(channel, "watcher")...); err != nil {
 		return err
 	}
 	c, err := b.open()
@@ -194,6 +182,15 @@ func flapping(b *Bench) error {
 		return err
 	}
 	return b.finish(watcher, ending{how: alive})
+}
+
+// enters opens a connection that is a member from its beginning.
+func (b *Bench) enters(channel, id string) (*Client, error) {
+	c, err := b.open()
+	if err == nil {
+		err = b.joins(c, channel, user(channel, id)...)
+	}
+	return c, err
 }
 
 // joinsAs subscribes and wants to be in the list.

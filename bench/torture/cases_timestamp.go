@@ -74,11 +74,7 @@ func wrapped(now time.Time) string {
 func edgeCase(id, name string, within, beyond time.Duration) Case {
 	return runDrill(id, "-", name, "response 200 and the event, and response 401 and none", func(b *Bench) error {
 		return withinSecond(func(now time.Time) error {
-			a, err := b.audience(id)
-			if err != nil {
-				return err
-			}
-			phone, err := b.phone()
+			a, phone, err := b.stage(id)
 			if err != nil {
 				return err
 			}

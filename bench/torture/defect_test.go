@@ -167,6 +167,46 @@ func begun(t *testing.T, o Options) (*Summary, error) {
 	return s, nil
 }
 
+// planted is a server with a defect: what is played against it, and which id must fail.
+type planted struct{ defect, id, played, url string }
+
+// sideBySide is the timeout of a server without a defect, while others are judged.
+const sideBySide = 20 * time.Second
+
+// areFound plays each case against its server, eight at a time, and all of them against
+// a good one, for which the options are.
+func areFound(t *testing.T, all []planted, o Options, good string) {
+	slots := make(chan struct{}, 8)
+	var plays sync.WaitGroup
+	play := func(o Options, url, run string, judge func(s *Summary)) {
+		slots <- struct{}{}
+		plays.Go(func() {
+			defer func() { <-slots }()
+			o.URL, o.Run = url, regexp.MustCompile(run)
+			s, err := begun(t, o)
+			if err != nil {
+				t.Errorf("%s: %v", run, err)
+				return
+			}
+			judge(s)
+		})
+	}
+	var played []string
+	for _, d := range all {
+		played = append(played, d.played)
+		with := o
+		with.Timeout, with.Delay = time.Second, stall
+		play(with, d.url, d.played, func(s *Summary) { noticed(t, d.defect, regexp.MustCompile(d.id), s) })
+	}
+	o.Timeout = sideBySide
+	play(o, good, strings.Join(played, "|"), func(s *Summary) {
+		for _, r := range s.Failed {
+			t.Errorf("without a defect: %v", r)
+		}
+	})
+	plays.Wait()
+}
+
 func noticed(t *testing.T, defect string, id *regexp.Regexp, s *Summary) {
 	if complaint := unnoticed(defect, id, s); complaint != "" {
 		t.Error(complaint)

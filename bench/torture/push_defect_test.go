@@ -317,37 +317,15 @@ func publisherOf(message string) string {
 func TestPushDefectsAreFound(t *testing.T) {
 	t.Parallel()
 	r := startRoost(t, buildRoost(t), "", "serve", pushFlags()...)
-	slots := make(chan struct{}, 8)
-	var all sync.WaitGroup
-	play := func(id string, timeout time.Duration, bend func(c *bent, op byte, message string), judge func(s *Summary)) {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			s, err := begun(t, Options{
-				URL: startBender(t, r.addr, bend), Push: &Push{App: testApp}, Timeout: timeout, Delay: max(stall, timeout/2), Run: regexp.MustCompile(id),
-			})
-			if err != nil {
-				t.Errorf("%s: %v", id, err)
-				return
-			}
-			judge(s)
-		})
-	}
-	var played []string
+	var all []planted
 	for _, d := range pushDefects {
-		id := d.id
-		if strings.HasPrefix(id, "^U") {
-			id = "^B10/others-only$"
+		played := d.id
+		if strings.HasPrefix(d.id, "^U") {
+			played = "^B10/others-only$"
 		}
-		played = append(played, id)
-		play(id, time.Second, d.bend, func(s *Summary) { noticed(t, d.defect, regexp.MustCompile(d.id), s) })
+		all = append(all, planted{d.defect, d.id, played, startBender(t, r.addr, d.bend)})
 	}
-	play(strings.Join(played, "|"), 20*time.Second, (*bent).say, func(s *Summary) {
-		for _, r := range s.Failed {
-			t.Errorf("without a defect: %v", r)
-		}
-	})
-	all.Wait()
+	areFound(t, all, Options{Push: &Push{App: testApp}, Delay: sideBySide / 2}, startBender(t, r.addr, (*bent).say))
 }
 
 // Rows R11, R12: a server that writes down what clients send, and makes metrics of it.
