@@ -156,21 +156,7 @@ func (l lax) serve(client net.Conn, server string) {
 
 func startLax(t *testing.T, server string, l lax) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			client, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go l.serve(client, server)
-		}
-	}()
-	return "ws://" + ln.Addr().String()
+	return startRelay(t, func(client net.Conn) { l.serve(client, server) })
 }
 
 // Every check of the rows about calls can fail: each is played against an API that

@@ -55,6 +55,12 @@ func startBender(t *testing.T, server string, bend func(c *bent, op byte, messag
 
 func (b *bender) start(t *testing.T) (url string) {
 	t.Helper()
+	return startRelay(t, b.serve)
+}
+
+// startRelay has somebody between clients and a server, until the test ends.
+func startRelay(t *testing.T, serve func(client net.Conn)) (url string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +72,7 @@ func (b *bender) start(t *testing.T) (url string) {
 			if err != nil {
 				return
 			}
-			go b.serve(client)
+			go serve(client)
 		}
 	}()
 	return "ws://" + ln.Addr().String()
